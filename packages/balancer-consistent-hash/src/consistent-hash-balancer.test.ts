@@ -1,4 +1,4 @@
-import type { CallPickRequest, Endpoint, Picker } from '@sd/core'
+import { type CallPickRequest, createEndpoint, createServiceInstance, type Endpoint, type Picker } from '@sd/core'
 import {
   acquire,
   balancerContract,
@@ -10,6 +10,7 @@ import {
 } from '@sd/testing'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import type { ConsistentHashPicker } from './consistent-hash-picker.ts'
 import { createConsistentHashBalancer } from './index.ts'
 
 describe('balancer contract', () => {
@@ -32,6 +33,40 @@ test('the same key goes to the same endpoint, regardless of the order of the lis
   const endpoints = createTestEndpoints([1, 2, 1, 3, 1])
   const placed = place(balancer.createPicker(createTestView(endpoints)))
   expect(place(balancer.createPicker(createTestView(endpoints.toReversed())))).toEqual(placed)
+})
+
+test('keys are placed as in every version: an upgrade of one client moves none', () => {
+  const endpoints = [1, 2, 3, 4].map((n) =>
+    createEndpoint(createServiceInstance({ service: 'orders', id: `orders-${n}`, address: `10.0.0.${n}`, port: 8080 })),
+  )
+  const placed = (weights: readonly number[]): string => {
+    const picker = balancer.createPicker(createTestView(endpoints, weights))
+    return Array.from({ length: 24 }, (_, n) => picker.pick({ hashKey: `user-${n}` })?.instance.id.slice(-1)).join('')
+  }
+  expect(placed([1, 1, 1, 1])).toBe('122442431132431442121114')
+  expect(placed([1, 2, 3, 4])).toBe('122444432132432442222414')
+  expect(placed([0, 1, 0, 0])).toBe('2'.repeat(24))
+})
+
+test('an attempted endpoint is left out, and nothing is picked from an empty list', () => {
+  const endpoints = createTestEndpoints([1, 1, 1])
+  const picker = balancer.createPicker(createTestView(endpoints))
+  for (const hashKey of users.slice(0, 100)) {
+    const first = picker.pick({ hashKey }) as Endpoint
+    const second = picker.pick({ hashKey, attempted: [first] }) as Endpoint
+    const third = picker.pick({ hashKey, attempted: [first, second] })
+    expect(new Set([first, second, third]).size).toBe(3)
+  }
+  expect(balancer.createPicker(createTestView([])).pick({ hashKey: 'a' })).toBeUndefined()
+})
+
+test('a picker with other weights keeps the ring, and one of another balancer is not used', () => {
+  const endpoints = createTestEndpoints([1, 2])
+  const before = balancer.createPicker(createTestView(endpoints)) as ConsistentHashPicker
+  const after = balancer.createPicker(createTestView(endpoints, [2, 1]), before) as ConsistentHashPicker
+  expect(after.ring).toBe(before.ring)
+  const other = balancer.createPicker(createTestView(endpoints), { pick: () => undefined })
+  expect(other.pick({ hashKey: 'a' })).toBe(before.pick({ hashKey: 'a' }))
 })
 
 test('shares follow the weights within the spread of 150 virtual nodes', () => {
@@ -236,5 +271,8 @@ test('rejects invalid options', () => {
   expect(() => createConsistentHashBalancer({ loadFactor: 1 })).toThrow(
     'Invalid loadFactor: got 1, want a number from 1.01 to 100',
   )
+  expect(() => createConsistentHashBalancer({ loadFactor: 100.1 })).toThrow('Invalid loadFactor')
   expect(() => createConsistentHashBalancer({ random: 1 as never })).toThrow('Invalid random')
+  expect(() => createConsistentHashBalancer({ key: 'x-user' as never })).toThrow('Invalid key')
+  expect(() => createConsistentHashBalancer({ replicas: 1 } as never)).toThrow('Invalid replicas')
 })

@@ -29,7 +29,7 @@ class SpillOverPicker implements Picker {
   /** Defined only if an inner picker has it. Without it the cluster need not report every request. */
   readonly changed?: (endpoint: Endpoint) => void
   /** Defined only if an inner picker has it. */
-  readonly answered?: (endpoint: Endpoint, headers: HeaderFields) => void
+  readonly responded?: (endpoint: Endpoint, headers: HeaderFields) => void
   readonly #random: (() => number) | undefined
   readonly #maxActive: number
   readonly #pickers: readonly Picker[]
@@ -58,12 +58,12 @@ class SpillOverPicker implements Picker {
       this.#capacities.reduce((sum, capacity) => sum + capacity, 0),
     )
     const wantsChanges = this.#pickers.some(({ changed }) => changed)
-    const wantsAnswers = this.#pickers.some(({ answered }) => answered)
-    if (wantsChanges || wantsAnswers) {
+    const wantsResponses = this.#pickers.some(({ responded }) => responded)
+    if (wantsChanges || wantsResponses) {
       const pickers = new Map(
         groups.flatMap((group, index) => group.view.endpoints.map((endpoint) => [endpoint, this.#pickers[index] as Picker])),
       )
-      if (wantsAnswers) this.answered = (endpoint, headers) => pickers.get(endpoint)?.answered?.(endpoint, headers)
+      if (wantsResponses) this.responded = (endpoint, headers) => pickers.get(endpoint)?.responded?.(endpoint, headers)
       if (wantsChanges) this.changed = (endpoint) => pickers.get(endpoint)?.changed?.(endpoint)
     }
   }

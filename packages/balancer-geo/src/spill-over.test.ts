@@ -128,13 +128,13 @@ describe('inner pickers', () => {
 
   test('get their group as a view, are kept, and receive changes', () => {
     const seen: { keys: string[]; candidates: number | undefined; hadPrevious: boolean }[] = []
-    const heard: string[] = []
+    const received: string[] = []
     const inner: Balancer = {
       name: 'inner',
       createPicker(view, previous) {
         const keys = view.endpoints.map(({ instance }) => instance.id)
         seen.push({ keys, candidates: view.candidates?.length, hadPrevious: previous !== undefined })
-        return { pick: () => view.endpoints[0], changed: ({ instance }) => heard.push(`${keys[0]} receives ${instance.id}`) }
+        return { pick: () => view.endpoints[0], changed: ({ instance }) => received.push(`${keys[0]} receives ${instance.id}`) }
       },
     }
     const geo = createLocalityBalancer({ local: { zone: 'a' }, balancer: inner })
@@ -151,7 +151,7 @@ describe('inner pickers', () => {
       { keys: ['orders-2'], candidates: 1, hadPrevious: true },
     ])
     for (const endpoint of endpoints) second.changed?.(endpoint)
-    expect(heard).toEqual(['orders-1 receives orders-1', 'orders-2 receives orders-2'])
+    expect(received).toEqual(['orders-1 receives orders-1', 'orders-2 receives orders-2'])
     createLocalityBalancer({ local: { zone: 'a' }, balancer: inner }).createPicker(
       createHealthView(endpoints, () => true),
       second,
@@ -163,18 +163,18 @@ describe('inner pickers', () => {
   })
 
   test('receive only responses of their own endpoints', () => {
-    const told: string[] = []
+    const received: string[] = []
     const inner: Balancer = {
       name: 'inner',
       createPicker: ({ endpoints: group }) => ({
         pick: () => undefined,
-        answered: ({ instance }) => told.push(`${group.length}: ${instance.id}`),
+        responded: ({ instance }) => received.push(`${group.length}: ${instance.id}`),
       }),
     }
     const geo = createLocalityBalancer({ local: { zone: 'a' }, balancer: inner })
     const picker = geo.createPicker(createHealthView(endpoints, () => true))
-    for (const endpoint of endpoints) picker.answered?.(endpoint, {})
-    expect(told).toEqual(['2: orders-0', '1: orders-1', '2: orders-2'])
+    for (const endpoint of endpoints) picker.responded?.(endpoint, {})
+    expect(received).toEqual(['2: orders-0', '1: orders-1', '2: orders-2'])
     expect(picker.changed).toBeUndefined()
   })
 

@@ -91,7 +91,7 @@ test.each([1, 2, 3, 4, 5])('one of ten hosts 10 x slower, seed %i: p99 is at mos
   expect(p2c).toBeLessThanOrEqual(rotation / 2)
 })
 
-test('spares a slow host that can not handle its tenth', () => {
+test('spares a slow host that cannot handle its tenth', () => {
   const { p2c, rotation } = compare({ requestsPerSecond: 400, serviceMs: oneSlow, seed: 6 })
   expect(p2c).toBeLessThanOrEqual(rotation / 20)
 })

@@ -174,13 +174,13 @@ test('requests with no key, an invalid one, or one that is too long are left to 
 })
 
 test('the inner picker is kept and receives changes', () => {
-  const heard: Endpoint[] = []
+  const received: Endpoint[] = []
   const previousPickers: unknown[] = []
   const inner: Balancer = {
     name: 'inner',
     createPicker({ endpoints }, previous) {
       previousPickers.push(previous)
-      return { pick: () => endpoints[0], changed: (endpoint) => heard.push(endpoint) }
+      return { pick: () => endpoints[0], changed: (endpoint) => received.push(endpoint) }
     },
   }
   const balancer = createStickyBalancer({ balancer: inner })
@@ -190,7 +190,7 @@ test('the inner picker is kept and receives changes', () => {
   expect(previousPickers[0]).toBeUndefined()
   expect(previousPickers[1]).toBeDefined()
   second.changed?.(endpoints[0] as Endpoint)
-  expect(heard).toEqual(endpoints)
+  expect(received).toEqual(endpoints)
   createStickyBalancer({ balancer: inner }).createPicker(createTestView(endpoints), second)
   expect(previousPickers[2], 'of another sticky balancer').toBeUndefined()
   expect(createStickyBalancer({ balancer: rotation }).createPicker(createTestView(endpoints)).changed).toBeUndefined()
@@ -256,7 +256,7 @@ describe('a session started by a response', () => {
     const picker = balancer.createPicker(createTestView(endpoints)) as StickyPicker
     for (let user = 0; user < 30; user++) {
       const login = picker.pick({ headers: {} }) as Endpoint
-      picker.answered?.(login, { 'set-cookie': [`sid=${user}; Path=/`] })
+      picker.responded?.(login, { 'set-cookie': [`sid=${user}; Path=/`] })
       for (let more = 0; more < 3; more++) expect(picker.pick(withCookie(String(user)))).toBe(login)
     }
     expect(balancer.statistics()).toEqual({ ...none, unkeyed: 30, started: 30, hits: 90 })
@@ -267,28 +267,28 @@ describe('a session started by a response', () => {
     const endpoints = createTestEndpoints([1, 1])
     const picker = balancer.createPicker(createTestView(endpoints)) as StickyPicker
     const [first, second] = endpoints as [Endpoint, Endpoint]
-    picker.answered?.(second, { 'set-cookie': 'sid=a' })
-    picker.answered?.(first, { 'set-cookie': 'sid=a' })
-    picker.answered?.(first, { 'set-cookie': ['sid=; max-age=60', `sid=${'x'.repeat(2_000)}`] })
-    picker.answered?.(first, {})
+    picker.responded?.(second, { 'set-cookie': 'sid=a' })
+    picker.responded?.(first, { 'set-cookie': 'sid=a' })
+    picker.responded?.(first, { 'set-cookie': ['sid=; max-age=60', `sid=${'x'.repeat(2_000)}`] })
+    picker.responded?.(first, {})
     expect(picker.pick(withCookie('a'))).toBe(second)
     expect(balancer.statistics()).toEqual({ ...none, started: 1, hits: 1 })
-    for (const sid of ['b', 'c', 'd']) picker.answered?.(first, { 'set-cookie': `sid=${sid}` })
+    for (const sid of ['b', 'c', 'd']) picker.responded?.(first, { 'set-cookie': `sid=${sid}` })
     expect(balancer.statistics()).toMatchObject({ started: 4, evicted: 2 })
   })
 
   test('the inner balancer receives responses, but only if it needs them', () => {
-    const told: Endpoint[] = []
+    const received: Endpoint[] = []
     const learning: Balancer = {
       name: 'learning',
-      createPicker: ({ endpoints: [endpoint] }) => ({ pick: () => endpoint, answered: (one) => told.push(one) }),
+      createPicker: ({ endpoints: [endpoint] }) => ({ pick: () => endpoint, responded: (one) => received.push(one) }),
     }
     const endpoints = createTestEndpoints([1])
     const view = createTestView(endpoints)
     createStickyBalancer({ balancer: learning })
       .createPicker(view)
-      .answered?.(endpoints[0] as Endpoint, {})
-    expect(told).toEqual(endpoints)
-    expect(createStickyBalancer({ balancer: rotation }).createPicker(view).answered).toBeUndefined()
+      .responded?.(endpoints[0] as Endpoint, {})
+    expect(received).toEqual(endpoints)
+    expect(createStickyBalancer({ balancer: rotation }).createPicker(view).responded).toBeUndefined()
   })
 })

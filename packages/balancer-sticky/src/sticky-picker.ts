@@ -30,7 +30,7 @@ export class StickyPicker implements Picker {
   /** Defined only if the inner picker has it. Without it the cluster need not report every request. */
   readonly changed?: (endpoint: Endpoint) => void
   /** Defined only if the inner picker has it, or if responses start sessions. */
-  readonly answered?: (endpoint: Endpoint, headers: HeaderFields) => void
+  readonly responded?: (endpoint: Endpoint, headers: HeaderFields) => void
   readonly #view: EndpointView
   readonly #key: StickyKey
   readonly #indices: Map<Endpoint, number>
@@ -44,7 +44,7 @@ export class StickyPicker implements Picker {
     this.sessions = sessions
     this.counters = counters
     this.#sweeper = sweeper
-    if (key.ofResponse || inner.answered) this.answered = (endpoint, headers) => this.#learn(endpoint, headers)
+    if (key.ofResponse || inner.responded) this.responded = (endpoint, headers) => this.#learn(endpoint, headers)
     if (inner.changed) this.changed = (endpoint) => inner.changed?.(endpoint)
   }
 
@@ -86,7 +86,7 @@ export class StickyPicker implements Picker {
    * is.
    */
   #learn(endpoint: Endpoint, headers: HeaderFields): void {
-    this.inner.answered?.(endpoint, headers)
+    this.inner.responded?.(endpoint, headers)
     const key = this.#key.ofResponse?.(headers)
     if (!isKey(key)) return
     const now = performance.now()

@@ -71,14 +71,14 @@ test('supports another metadata key, and names of Object.prototype', () => {
 })
 
 test('inner pickers are kept by subset, and receive only changes of their own endpoints', () => {
-  const heard: [string, Endpoint][] = []
+  const received: [string, Endpoint][] = []
   const carried: boolean[] = []
   const inner: Balancer = {
     name: 'inner',
     createPicker({ endpoints }, previous) {
       carried.push(previous !== undefined)
       const name = endpoints[0]?.instance.metadata['lane'] ?? 'base'
-      return { pick: () => endpoints[0], changed: (endpoint) => heard.push([name, endpoint]) }
+      return { pick: () => endpoints[0], changed: (endpoint) => received.push([name, endpoint]) }
     },
   }
   const balancer = balancerOf({ balancer: inner })
@@ -87,7 +87,7 @@ test('inner pickers are kept by subset, and receive only changes of their own en
   const second = balancer.createPicker(createTestView(endpoints), first)
   expect(carried).toEqual([false, false, true, true])
   for (const endpoint of [...endpoints, ...endpointsOf('other')]) second.changed?.(endpoint)
-  expect(heard).toEqual([
+  expect(received).toEqual([
     ['base', endpoints[0]],
     ['canary', endpoints[1]],
   ])
@@ -110,21 +110,24 @@ test('for any lanes and label, a pick is from the lane, otherwise from the base'
 })
 
 test('only the balancer of the endpoint receives a response', () => {
-  const told: [string, Endpoint][] = []
+  const received: [string, Endpoint][] = []
   const inner: Balancer = {
     name: 'inner',
-    createPicker: ({ endpoints }) => ({ pick: () => undefined, answered: (one) => told.push([String(endpoints.length), one]) }),
+    createPicker: ({ endpoints }) => ({
+      pick: () => undefined,
+      responded: (one) => received.push([String(endpoints.length), one]),
+    }),
   }
   const endpoints = endpointsOf('', '', 'canary')
   const picker = balancerOf({ balancer: inner }).createPicker(createTestView(endpoints))
-  for (const endpoint of endpoints) picker.answered?.(endpoint, {})
-  expect(told).toEqual([
+  for (const endpoint of endpoints) picker.responded?.(endpoint, {})
+  expect(received).toEqual([
     ['2', endpoints[0]],
     ['2', endpoints[1]],
     ['1', endpoints[2]],
   ])
   expect(picker.changed).toBeUndefined()
-  expect(balancerOf().createPicker(createTestView(endpoints)).answered).toBeUndefined()
+  expect(balancerOf().createPicker(createTestView(endpoints)).responded).toBeUndefined()
 })
 
 test('rejects invalid options', () => {

@@ -30,7 +30,7 @@ export class SubsetPicker implements Picker {
   /** Defined only if an inner picker has it. Without it the cluster need not report every request. */
   readonly changed?: (endpoint: Endpoint) => void
   /** Defined only if an inner picker has it. */
-  readonly answered?: (endpoint: Endpoint, headers: HeaderFields) => void
+  readonly responded?: (endpoint: Endpoint, headers: HeaderFields) => void
   readonly #label: SubsetPickerOptions['label']
   readonly #fallsBack: boolean
 
@@ -42,14 +42,14 @@ export class SubsetPicker implements Picker {
     this.pickers = new Map(Array.from(views, ([name, subset]) => [name, inner.createPicker(subset, before?.pickers.get(name))]))
     const inners = [...this.pickers.values()]
     const wantsChanges = inners.some(({ changed }) => changed)
-    const wantsAnswers = inners.some(({ answered }) => answered)
-    if (wantsChanges || wantsAnswers) {
+    const wantsResponses = inners.some(({ responded }) => responded)
+    if (wantsChanges || wantsResponses) {
       const owners = new Map<Endpoint, Picker>()
       for (const [name, { endpoints }] of views) {
         for (const endpoint of endpoints) owners.set(endpoint, this.pickers.get(name) as Picker)
       }
       if (wantsChanges) this.changed = (endpoint) => owners.get(endpoint)?.changed?.(endpoint)
-      if (wantsAnswers) this.answered = (endpoint, headers) => owners.get(endpoint)?.answered?.(endpoint, headers)
+      if (wantsResponses) this.responded = (endpoint, headers) => owners.get(endpoint)?.responded?.(endpoint, headers)
     }
   }
 

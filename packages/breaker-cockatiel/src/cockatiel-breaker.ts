@@ -9,5 +9,5 @@ import { createCockatielEngine } from './cockatiel-engine.ts'
  * @throws SdError `SD_INVALID` that names the option
  */
 export function createCockatielBreaker(options: CircuitBreakerOptions = {}): CircuitBreaker {
-  return assembleCircuitBreaker(createCockatielEngine, options)
+  return assembleCircuitBreaker({ createEngine: createCockatielEngine, options })
 }

@@ -68,8 +68,8 @@ test('for any sequence of calls, it reports the end of each open time once, and 
   const step = fc.oneof(fc.constant('open' as const), fc.constant('close' as const), fc.integer({ min: 0, max: 150 }))
   await fc.assert(
     fc.asyncProperty(fc.array(step, { maxLength: 50 }), async (steps) => {
-      const [told, expected]: [number[], number[]] = [[], []]
-      const engine = createCockatielEngine({ name: 'test', onHalfOpen: () => told.push(performance.now()) })
+      const [received, expected]: [number[], number[]] = [[], []]
+      const engine = createCockatielEngine({ name: 'test', onHalfOpen: () => received.push(performance.now()) })
       let dueAt = Number.POSITIVE_INFINITY
       for (const one of [...steps, openMs]) {
         if (one === 'open') {
@@ -85,7 +85,7 @@ test('for any sequence of calls, it reports the end of each open time once, and 
           dueAt = Number.POSITIVE_INFINITY
         }
       }
-      expect(told).toEqual(expected)
+      expect(received).toEqual(expected)
     }),
   )
 })

@@ -33,6 +33,14 @@ export interface CircuitEngineSettings {
   readonly onHalfOpen: () => void
 }
 
+/** Input of {@link assembleCircuitBreaker}. */
+export interface CircuitBreakerAdapter {
+  /** Creates the engine of the breaker, once. */
+  readonly createEngine: (settings: CircuitEngineSettings) => CircuitEngine
+  /** The user's options, which are validated here. */
+  readonly options: CircuitBreakerOptions
+}
+
 /** Reports the changes of a circuit. */
 type Changes = ReturnType<typeof createNotifier<[CircuitChange]>>
 
@@ -61,10 +69,7 @@ interface Admission {
  *
  * @throws SdError `SD_INVALID` that names the option
  */
-export function assembleCircuitBreaker(
-  createEngine: (settings: CircuitEngineSettings) => CircuitEngine,
-  options: CircuitBreakerOptions,
-): CircuitBreaker {
+export function assembleCircuitBreaker({ createEngine, options }: CircuitBreakerAdapter): CircuitBreaker {
   const resolved = resolveCircuitOptions(options)
   const { name } = resolved
   const changes = createNotifier<[CircuitChange]>((change) =>

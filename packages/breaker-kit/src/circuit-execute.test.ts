@@ -1,5 +1,5 @@
-import type { CircuitBreaker, CircuitBreakerOptions } from '@sd/core'
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { type CircuitBreaker, type CircuitBreakerOptions, type CircuitFallback, SdError } from '@sd/core'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { assembleCircuitBreaker } from './assemble-circuit-breaker.ts'
 
 beforeEach(() => {
@@ -10,7 +10,7 @@ afterEach(() => {
 })
 
 function createBreaker(options: CircuitBreakerOptions = {}): CircuitBreaker {
-  return assembleCircuitBreaker(() => ({ open() {}, close() {} }), { name: 'orders', ...options })
+  return assembleCircuitBreaker({ createEngine: () => ({ open() {}, close() {} }), options: { name: 'orders', ...options } })
 }
 
 async function fail(): Promise<never> {
@@ -68,4 +68,79 @@ test('last successes are bounded, undefined is a success, and recently used ones
   await breaker.execute(() => 'c', keyed('c'))
   expect(await breaker.execute(fail, keyed('a'))).toBe(undefined)
   await expect(breaker.execute(fail, keyed('b'))).rejects.toThrow('no luck')
+})
+
+describe('a fallback', () => {
+  const fallback = { kind: 'value', value: 'instead' } as const
+
+  test('replaces a failure, and the refusal of an open circuit', async () => {
+    const breaker = createBreaker()
+    expect(await breaker.execute(fail, { fallback })).toBe('instead')
+    breaker.isolate()
+    const work = vi.fn()
+    expect(await breaker.execute(work, { fallback })).toBe('instead')
+    const run = vi.fn((_: unknown) => 'by a function')
+    expect(await breaker.execute(work, { fallback: { kind: 'function', run } })).toBe('by a function')
+    expect(run).toHaveBeenCalledExactlyOnceWith(expect.objectContaining({ code: 'SD_REJECTED' }))
+    expect(work).not.toHaveBeenCalled()
+  })
+
+  test('does not replace a result', async () => {
+    expect(await createBreaker().execute(async () => 'own', { fallback })).toBe('own')
+    expect(await createBreaker().execute(() => 'own', { fallback })).toBe('own')
+  })
+
+  test('does not replace an error that says nothing about the peer, or one after an abort', async () => {
+    const invalid = new SdError('SD_INVALID', 'bad request')
+    const breaker = createBreaker()
+    await expect(breaker.execute(() => Promise.reject(invalid), { fallback })).rejects.toBe(invalid)
+    const controller = new AbortController()
+    const aborted = breaker.execute(
+      async () => {
+        controller.abort()
+        throw new Error('no luck')
+      },
+      { fallback, signal: controller.signal },
+    )
+    await expect(aborted).rejects.toThrow()
+  })
+
+  test('of the last success is for its key, as long as it is young enough', async () => {
+    const breaker = createBreaker()
+    const last = (key: string, maxAgeMs?: number): { readonly fallback: CircuitFallback<unknown> } => ({
+      fallback: { kind: 'last-success', key, ...(maxAgeMs !== undefined && { maxAgeMs }) },
+    })
+    await expect(breaker.execute(fail, last('a'))).rejects.toThrow('no luck')
+    await breaker.execute(() => 'kept', last('a'))
+    await breaker.execute(() => 'not kept')
+    vi.advanceTimersByTime(1_000)
+    expect(await breaker.execute(fail, last('a'))).toBe('kept')
+    expect(await breaker.execute(fail, last('a', 1_000))).toBe('kept')
+    await expect(breaker.execute(fail, last('a', 999))).rejects.toThrow('no luck')
+    await expect(breaker.execute(fail, last('b'))).rejects.toThrow('no luck')
+    breaker.isolate()
+    expect(await breaker.execute(fail, last('a'))).toBe('kept')
+    await expect(breaker.execute(fail, last('b'))).rejects.toMatchObject({ code: 'SD_REJECTED' })
+  })
+})
+
+test('a call whose signal has fired before takes no permit', async () => {
+  const breaker = createBreaker({ window: { kind: 'count', size: 1 } })
+  const work = vi.fn()
+  await expect(breaker.execute(work, { signal: AbortSignal.abort('why') })).rejects.toMatchObject({
+    code: 'SD_ABORTED',
+    cause: 'why',
+  })
+  expect([work.mock.calls.length, breaker.state]).toEqual([0, 'closed'])
+})
+
+test('a failed call that was slow counts as slow, too', async () => {
+  const breaker = createBreaker({ window: { kind: 'count', size: 1 }, failureRate: 1, slowCallMs: 50, isIgnored: () => false })
+  const reasons: string[] = []
+  breaker.onStateChange(({ reason }) => reasons.push(reason))
+  const slow = breaker.execute(() => new Promise((_, reject) => setTimeout(reject, 60, new SdError('SD_INVALID', 'late'))))
+  const ended = expect(slow).rejects.toThrow('late')
+  await vi.advanceTimersByTimeAsync(60)
+  await ended
+  expect(reasons).toEqual(['failure-rate'])
 })

@@ -1,1 +1,6 @@
-export { assembleCircuitBreaker, type CircuitEngine, type CircuitEngineSettings } from './assemble-circuit-breaker.ts'
+export {
+  assembleCircuitBreaker,
+  type CircuitBreakerAdapter,
+  type CircuitEngine,
+  type CircuitEngineSettings,
+} from './assemble-circuit-breaker.ts'

@@ -9,5 +9,5 @@ import { createOpossumEngine } from './opossum-engine.ts'
  * @throws SdError `SD_INVALID` that names the option
  */
 export function createOpossumBreaker(options: CircuitBreakerOptions = {}): CircuitBreaker {
-  return assembleCircuitBreaker(createOpossumEngine, options)
+  return assembleCircuitBreaker({ createEngine: createOpossumEngine, options })
 }

@@ -20,7 +20,7 @@ describe.each(grpcModules)('grpc-js %s', (_minor, grpc: GrpcJs) => {
     const client = stage.dial()
     expect(await call(grpc, client)).toBe('a')
     const collected = new Promise<string | undefined>((resolve, reject) => {
-      const stream = client.collect((error, answer) => (error ? reject(error) : resolve(answer?.text)))
+      const stream = client.collect((error, reply) => (error ? reject(error) : resolve(reply?.text)))
       for (const text of ['1', '2', '3']) stream.write({ text })
       stream.end()
     })
@@ -51,7 +51,7 @@ describe.each(grpcModules)('grpc-js %s', (_minor, grpc: GrpcJs) => {
     expect(endpoints.map(({ active }) => active)).toEqual([0, 0])
   })
 
-  test('a call ends at its deadline, and the server learns it', async () => {
+  test('a call ends at its deadline, also on the server', async () => {
     await using stage = createStage(grpc)
     let deadline: unknown
     const { server } = await stage.serve('a', {
@@ -73,7 +73,7 @@ describe.each(grpcModules)('grpc-js %s', (_minor, grpc: GrpcJs) => {
     await expect(call(grpc, stage.dial())).rejects.toMatchObject({ code: grpc.status.DEADLINE_EXCEEDED })
   })
 
-  test('a cancelled call is cancelled on the server, and says nothing of the endpoint', async () => {
+  test('a cancelled call is cancelled on the server, and does not count against the endpoint', async () => {
     await using stage = createStage(grpc)
     let cancelled = false
     const { server } = await stage.serve('a', {

@@ -28,7 +28,7 @@ function connect(): { connection: EndpointConnection; turn(state: number): void 
   return { connection: new EndpointConnection(endpoint, subchannel, () => undefined), turn }
 }
 
-test('nobody waits for ever for a connection that hangs', () => {
+test('calls do not wait forever for a connection that hangs', () => {
   const { connection, turn } = connect()
   vi.advanceTimersByTime(4_000)
   expect(connection.failure).toBeUndefined()
@@ -38,7 +38,7 @@ test('nobody waits for ever for a connection that hangs', () => {
   expect([connection.isReady, connection.failure]).toEqual([true, undefined])
 })
 
-test('the time begins anew for a connection that was lost', () => {
+test('the time limit starts again after a disconnect', () => {
   const { connection, turn } = connect()
   turn(connectivity.ready)
   vi.advanceTimersByTime(60_000)
@@ -47,7 +47,7 @@ test('the time begins anew for a connection that was lost', () => {
   expect(connection.failure).toBeUndefined()
 })
 
-test('a failure is remembered while it is tried again', () => {
+test('a failure is remembered during the next attempt', () => {
   const { connection, turn } = connect()
   turn(connectivity.transientFailure)
   turn(connectivity.idle)

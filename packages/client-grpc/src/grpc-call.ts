@@ -10,28 +10,28 @@ import {
 import { type CallOutcome, toOutcome } from './status.ts'
 import { statusCodes } from './status-codes.ts'
 
-/** What a call is made of. */
+/** Input of a {@link GrpcCall}. */
 export interface GrpcCallInit extends Pick<GrpcCall, 'service' | 'path' | 'hashKey'> {
   /** The service's time limit, in milliseconds; 0 for none. */
   readonly ownLimitMs: number
 }
 
-/** One logical call, from the choice of its config until its status is out, with all attempts that grpc-js makes of it. */
+/** One logical call, from the selection of its config until its status, with all attempts that grpc-js makes for it. */
 export class GrpcCall implements TelemetryCall, PickRequest {
   readonly service: string
   readonly method = 'POST'
   readonly path: string
   readonly hashKey: string | undefined
   readonly startedAt: number = performance.now()
-  /** Endpoints that this call has tried already. */
+  /** Endpoints that this call has tried. */
   readonly attempted: Endpoint[] = []
-  /** Whether its status is out. grpc-js may still pick for a call that was cancelled at once. */
+  /** Whether it has its status. grpc-js may still pick for a call that was cancelled at once. */
   isOver = false
-  /** When the head of the response came, by `performance.now()`. */
+  /** Arrival of the head of the response, by `performance.now()`. */
   headersAt: number | undefined
   /** Number of attempts that were started. */
   attempts = 0
-  /** The attempt that was started last. */
+  /** The most recently started attempt. */
   lastAttempt: GrpcAttempt | undefined
   readonly #open = new Set<GrpcAttempt>()
 
@@ -45,24 +45,24 @@ export class GrpcCall implements TelemetryCall, PickRequest {
     if (hasTelemetrySubscribers('sd:v1:call:start')) publishTelemetry('sd:v1:call:start', { call: this })
   }
 
-  /** Counts an attempt on an endpoint, from its pick on. */
+  /** Begins an attempt on an endpoint, which counts as active from the pick. */
   begin(endpoint: Endpoint): GrpcAttempt {
     const attempt = new GrpcAttempt(this, endpoint, () => this.#open.delete(attempt))
     this.#open.add(attempt)
     return attempt
   }
 
-  /** The head of the response came. */
+  /** The head of the response arrived. */
   receiveHeaders(): void {
     this.headersAt = performance.now()
   }
 
-  /** Whose doing it is if the deadline is over now. @param since from when on the endpoint had time, by `performance.now()` */
+  /** Origin of a deadline that is exceeded now. @param since start of the endpoint's time, by `performance.now()` */
   judgeDeadline({ usualMs }: Endpoint, since: number): OutcomeOrigin {
     return deadlineOrigin({ elapsedMs: performance.now() - since, usualMs, ownLimitMs: this.#ownLimitMs })
   }
 
-  /** The status is out. */
+  /** The call has its status. */
   end(code: number, details: string): void {
     this.isOver = true
     for (const attempt of this.#open) attempt.end(attempt.number === 0 ? statusCodes.cancelled : code, details)
@@ -78,7 +78,7 @@ export class GrpcCall implements TelemetryCall, PickRequest {
 /** One attempt of a call on one endpoint. */
 export class GrpcAttempt {
   readonly endpoint: Endpoint
-  /** Number of the attempt, from 1; 0 until it was started: what was picked is not always sent. */
+  /** Number of the attempt, from 1; 0 before its start, because grpc-js does not always send a picked call. */
   number = 0
   startedAt = 0
   endedAt: number | undefined
@@ -103,7 +103,7 @@ export class GrpcAttempt {
     call.attempted.push(this.endpoint)
   }
 
-  /** It has ended; only the first time counts. @param pushback what the trailers say of when to come back */
+  /** The attempt has ended. Later calls have no effect. @param pushback the retry delay that the trailers request */
   end(code: number, details: string, pushback?: string): void {
     if (this.outcome) return
     const { endpoint, startedAt, number: attempts } = this
@@ -134,7 +134,7 @@ export class GrpcAttempt {
   }
 }
 
-/** grpc-js decides on retries and hedges by the service config; here they are only seen. */
+/** grpc-js decides on retries and hedges by the service config; this package only observes them. */
 function publishFurtherAttempt(call: GrpcCall, before: GrpcAttempt, now: number): void {
   if (before.outcome && before.endedAt !== undefined) {
     const { status, error } = before.outcome

@@ -20,7 +20,7 @@ export interface ExchangeInit {
   readonly credentials: object | undefined
   /** Options of the caller's metadata. */
   readonly metadataOptions: object
-  /** Flags of a message, if it was sent with any. */
+  /** Flags of a message, if it has any. */
   readonly flagsOf: (message: Uint8Array) => number | undefined
 }
 
@@ -47,7 +47,7 @@ export class GrpcExchange implements AttemptExchange {
   #isEnded = false
   /** The message of a call with one response; it is held until the status. */
   #message: Buffer | undefined
-  #isHeadTold = false
+  #isHeadReported = false
   #hasHead = false
   #isOver = false
 
@@ -146,12 +146,12 @@ export class GrpcExchange implements AttemptExchange {
     if (this.#isOver) return
     this.#hasHead = true
     this.rawHeaders = toRawFields(head)
-    if (this.#init.kind.responseStream) this.#tellHead(200, this.rawHeaders)
+    if (this.#init.kind.responseStream) this.#reportHead(200, this.rawHeaders)
   }
 
-  #tellHead(status: number, rawFields: readonly string[]): void {
-    if (this.#isHeadTold) return
-    this.#isHeadTold = true
+  #reportHead(status: number, rawFields: readonly string[]): void {
+    if (this.#isHeadReported) return
+    this.#isHeadReported = true
     this.#handler.onResponse(status, toRecord(rawFields), '')
   }
 
@@ -176,7 +176,7 @@ export class GrpcExchange implements AttemptExchange {
     this.#isOver = true
     this.rawTrailers = toTrailers(code, details, metadata)
     const isGood = code === 0
-    this.#tellHead(
+    this.#reportHead(
       isGood ? 200 : (judgeGrpcStatus(code).status ?? 500),
       isGood ? this.rawHeaders : [...this.rawHeaders, ...this.rawTrailers],
     )
@@ -194,9 +194,9 @@ export class GrpcExchange implements AttemptExchange {
     // The stream was reset at its deadline: the server's timer was faster than ours.
     if ((code === cancelled || code === deadlineExceeded) && Date.now() >= this.#deadline - deadlineSlackMs)
       return toOwnError({ ...status, code: deadlineExceeded, details: 'the deadline was exceeded' })
-    // Trailers have fields of their own where there is no head before them.
+    // Without a head the trailers carry its fields too.
     if (Object.keys(metadata.getMap()).length > 0) return undefined
-    // This side has not cancelled it: the peer, or the connection, has.
+    // This side has not cancelled the call, so the peer or the connection ended it.
     if (code === cancelled) return toOwnError({ ...status, code: unavailable, details: 'the stream was reset by the peer' })
     return !this.#hasHead || code === unavailable || code === resourceExhausted ? toOwnError(status) : undefined
   }

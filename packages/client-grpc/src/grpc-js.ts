@@ -6,32 +6,32 @@ import { createMethodFinder, readServiceConfig } from './service-config.ts'
 import { statusCodes } from './status-codes.ts'
 
 /*
- * All that is known here of grpc-js' experimental API and of how it differs from 1.11 to 1.14. Types are our own, because those of one
- * version fit no other.
+ * The only file that knows grpc-js' experimental API, and its differences between 1.11 and 1.14. It declares its own types,
+ * because those of one version do not fit another.
  */
 
-/** grpc-js as `import * as grpc from '@grpc/grpc-js'` gives it, of any version from 1.11 on. */
+/** grpc-js as in `import * as grpc from '@grpc/grpc-js'`, version 1.11 or later. */
 export interface GrpcModule {
-  /** Makes metadata. */
+  /** Creates metadata. */
   readonly Metadata: new (
     options?: object,
   ) => object
-  /** Makes channels. */
+  /** Creates channels. */
   readonly Channel: new (
     target: string,
     credentials: never,
     options: never,
   ) => object
-  /** Makes credentials of channels. */
+  /** Creates channel credentials. */
   readonly credentials: {
-    /** Credentials with a context of `node:tls`. */
+    /** Creates credentials from a secure context of `node:tls`. */
     readonly createFromSecureContext: (context: never) => object
   }
   /** The experimental API. */
   readonly experimental: {
-    /** Sets the resolver of a scheme, instead of the one before. */
+    /** Sets the resolver of a scheme, and replaces the previous one. */
     readonly registerResolver: (scheme: string, resolver: never) => void
-    /** Sets a load-balancing policy, instead of the one before. */
+    /** Sets a load-balancing policy, and replaces the previous one. */
     readonly registerLoadBalancerType: (name: string, policy: never, config: never) => void
   }
 }
@@ -47,7 +47,7 @@ const pickResultTypes = { complete: 0, queue: 1, fail: 2, drop: 3 } as const
 
 const pushbackKey = 'grpc-retry-pushback-ms'
 
-/** Told when the connectivity of a subchannel changed. */
+/** Called after the connectivity of a subchannel has changed. */
 export type SubchannelListener = (
   subchannel: unknown,
   previous: number,
@@ -69,31 +69,31 @@ export interface Subchannel {
 
 /** A channel as its policy sees it. */
 export interface ChannelControl {
-  /** A subchannel to an address; host names are looked up when it connects. */
+  /** Creates a subchannel to an address. Host names are resolved when it connects. */
   createSubchannel(address: { readonly host: string; readonly port: number }): Subchannel
-  /** Tells how the channel is, and why where it fails; calls that wait pick again. */
+  /** Sets the channel's state, with a reason if it has failed. Waiting calls pick again. */
   publish(state: Connectivity, error?: string): void
 }
 
-/** What becomes of a call: sent on a subchannel, made to wait, failed unless it waits for ready, or failed at once. */
+/** Result of a pick: the call is sent on a subchannel, waits, fails unless it waits for ready, or fails at once. */
 export type PickDecision =
   | { readonly kind: 'complete'; readonly subchannel: Subchannel; readonly attempt: PickedAttempt }
   | { readonly kind: 'queue' }
   | { readonly kind: 'fail'; readonly details: string }
   | { readonly kind: 'drop'; readonly details: string }
 
-/** Told of what was picked. */
+/** Receives the events of a picked attempt. */
 export interface PickedAttempt {
   /** The request is being sent. */
   start(): void
-  /** @param pushback of the trailers; grpc-js tells of it since 1.14 */
+  /** The attempt has ended. @param pushback from the trailers; grpc-js provides it since 1.14 */
   end(code: number, details: string, pushback?: string): void
 }
 
-/** A call as it comes to the policy: one that is counted here, or an attempt that the policies of a client make. */
+/** A call that needs a subchannel: one that this package counts, or an attempt that the policies of a client make. */
 export type PickedCall = GrpcCall | PinnedAttempt
 
-/** A load-balancing policy at work on one channel. */
+/** The load-balancing policy of one channel. */
 export interface ChannelPolicy {
   start(): void
   pick(call: PickedCall): PickDecision
@@ -101,11 +101,11 @@ export interface ChannelPolicy {
   close(): void
 }
 
-/** What is behind a scheme. */
+/** Implements a scheme. */
 export interface SchemeHandlers {
   /** Limit of a service's calls for which the channel's service config has none, in milliseconds; 0 for none. */
   timeoutMs(service: string): number
-  /** Puts a policy to work on a channel. */
+  /** Creates the policy of a channel. */
   openChannel(service: string, control: ChannelControl): ChannelPolicy
   /** A call of a method begins. */
   startCall(service: string, path: string, metadata: GrpcMetadata): PickedCall
@@ -116,31 +116,31 @@ interface ChannelControlHelper {
   updateState(state: Connectivity, picker: object, errorMessage: string | null): void
 }
 
-/** In 1.14 a function, before an object with a method. */
+/** A function in 1.14; an object with a method in earlier versions. */
 type ResolverListener =
   | ((endpoints: object, attributes: object, serviceConfig: object, resolutionNote: string) => boolean)
   | {
       onSuccessfulResolution(endpoints: [], serviceConfig: object, error: null, configSelector: object, attributes: object): void
     }
 
-/** A load-balancing config: it is not serialised on its way from the resolver, so it brings along what to do. */
+/** A load-balancing config. grpc-js passes it on from the resolver without serialising it, so it can carry functions. */
 interface PolicyConfig {
   getLoadBalancerName(): string
   toJsonObject(): object
   open(helper: ChannelControlHelper): ChannelPolicy
 }
 
-/** Where 1.14 looks for the config selector. */
+/** Attribute in which 1.14 expects the config selector. */
 const configSelectorKey = 'grpc.internal.config_selector'
 
 /** Name of the load-balancing policy in grpc-js: one for all schemes. */
 const policyName = 'sd'
 
-/** Makes grpc-js ask `handlers` about every target of a scheme. */
+/** Registers a scheme: grpc-js then uses `handlers` for each of its targets. */
 export function installScheme(grpc: GrpcModule, scheme: string, handlers: SchemeHandlers): void {
-  /** Says only which policy a channel has: the policy follows the cluster itself. */
+  /** Only selects the policy of a channel: the policy itself follows the cluster. */
   class SchemeResolver {
-    /** What the server's certificate must be for, and `:authority`: the service, in characters that a host name may have. */
+    /** The name that the server's certificate must have, and `:authority`: the service, encoded as a host name. */
     static getDefaultAuthority({ path }: { readonly path: string }): string {
       return escapeName(decodeName(path))
     }
@@ -162,13 +162,13 @@ export function installScheme(grpc: GrpcModule, scheme: string, handlers: Scheme
       function select(method: string, metadata: GrpcMetadata): object {
         const call = handlers.startCall(service, method, metadata)
         const dynamicFilterFactories = [{ createFilter: () => new CallFilter(call) }]
-        // Limits and retries of an attempt are those of the policies.
+        // The policies decide on the limits and retries of an attempt.
         const methodConfig = call instanceof PinnedAttempt ? { name: [] } : findMethod(method)
         return { methodConfig, pickInformation: call, status: 0, dynamicFilterFactories }
       }
       this.#resolverListener = listener
       this.#serviceConfig = { ...config, loadBalancingConfig: [{ [policyName]: policy }] }
-      // A function up to 1.12, an object with two methods since.
+      // A function up to 1.12; an object with two methods since.
       this.#configSelector = Object.assign(select, { invoke: select, unref: () => undefined })
     }
 
@@ -178,7 +178,7 @@ export function installScheme(grpc: GrpcModule, scheme: string, handlers: Scheme
       process.nextTick(() => this.#report())
     }
 
-    /** May be asked again afterwards, when an idle channel is used. */
+    /** May be used again afterwards, when an idle channel gets a call. */
     destroy(): void {
       this.#isWanted = false
     }
@@ -200,7 +200,7 @@ export function installScheme(grpc: GrpcModule, scheme: string, handlers: Scheme
   grpc.experimental.registerResolver(scheme, SchemeResolver as never)
 }
 
-/** What grpc-js makes for a channel, before it hands over the config that says what to do. */
+/** Created by grpc-js for a channel. The config, which follows, has the implementation. */
 class ConfiguredPolicy {
   readonly #helper: ChannelControlHelper
   #policy: ChannelPolicy | undefined
@@ -234,10 +234,10 @@ class ConfiguredPolicy {
   }
 }
 
-/** grpc-js itself waits up to two minutes before it tries to connect again: an instance that was away would be found long after it is back. */
+/** By default grpc-js waits up to two minutes between connection attempts: too long after an instance is reachable again. */
 const ceiling = { 'grpc.max_reconnect_backoff_ms': 5_000 }
 
-/** @param channelOptions what subchannels are made with; from 1.13 on they take nothing from the channel by themselves */
+/** @param channelOptions options for subchannels; since 1.13 these do not inherit from the channel */
 function openChannel(
   grpc: GrpcModule,
   helper: ChannelControlHelper,
@@ -249,7 +249,7 @@ function openChannel(
     publish: (state, error) => helper.updateState(state, picker, error ?? null),
   })
   const picker = {
-    // What the config selector gave as information for the pick: the call.
+    // The config selector's `pickInformation`: the call.
     pick: ({ extraPickInfo }: { extraPickInfo: PickedCall }) => toPickResult(policy.pick(extraPickInfo), grpc),
   }
   return policy
@@ -261,7 +261,7 @@ export function decodeTarget(scheme: string, target: string): string | undefined
   return name === undefined ? undefined : decodeName(name)
 }
 
-/** Names with special characters are escaped in a target as in any URI. */
+/** A target escapes special characters as in any URI. */
 function decodeName(path: string): string {
   try {
     return decodeURIComponent(path)
@@ -270,7 +270,7 @@ function decodeName(path: string): string {
   }
 }
 
-/** Sees the head and the status of a call, and changes nothing. */
+/** Observes the head and the status of a call, and changes nothing. */
 class CallFilter {
   readonly #call: PickedCall
 
@@ -310,7 +310,7 @@ function toPickResult(decision: PickDecision, grpc: GrpcModule): object {
       subchannel,
       status: null,
       onCallStarted: () => attempt.start(),
-      // Details and metadata are told since 1.14.
+      // Details and metadata are available since 1.14.
       onCallEnded: (code: number, details: string = '', metadata?: GrpcMetadata) =>
         attempt.end(code, details, metadata?.get(pushbackKey)[0]?.toString()),
     }

@@ -1,26 +1,27 @@
 /*
- * grpc-js' public types, as far as they are needed here. They are our own, because those of one version fit no other.
+ * The parts of grpc-js' public types that this package uses. They are declared here, because those of one version do not
+ * fit another.
  */
 
 /** Metadata of a call: `grpc.Metadata`. */
 export interface GrpcMetadata {
   add(key: string, value: string | Buffer): void
   get(key: string): readonly (string | Buffer)[]
-  /** One value of each key. */
+  /** One value for each key. */
   getMap(): Readonly<Record<string, string | Buffer>>
-  /** The object that it was made with; clones have the same. */
+  /** The options object it was created with. Clones share it. */
   getOptions(): object
   toHttp2Headers(): Readonly<Record<string, number | string | readonly string[] | undefined>>
 }
 
-/** How a call ended. */
+/** Result of a call. */
 export interface GrpcStatus {
   readonly code: number
   readonly details: string
   readonly metadata: GrpcMetadata
 }
 
-/** Told how a call goes; the status is the last. */
+/** Receives the events of a call. The status is the last one. */
 export interface GrpcListener {
   onReceiveMetadata(metadata: GrpcMetadata): void
   /** Once for each `startRead`. */
@@ -28,7 +29,7 @@ export interface GrpcListener {
   onReceiveStatus(status: GrpcStatus): void
 }
 
-/** What goes with a message. */
+/** Options of a message. */
 export interface MessageContext {
   /** Called when the next message may be sent. */
   readonly callback?: ((error?: Error | null) => void) | undefined
@@ -49,14 +50,14 @@ export interface ChannelCall {
   getAuthContext?(): object | null
 }
 
-/** An incoming call for which another one is made. */
+/** An incoming call that an outgoing call is made for. */
 export interface ParentCall {
   getDeadline(): Date | number
   on(event: 'cancelled', listener: () => void): unknown
   removeListener(event: 'cancelled', listener: () => void): unknown
 }
 
-/** What a client sends its calls on: `grpc.Channel`. */
+/** A channel on which a client sends its calls: `grpc.Channel`. */
 export interface GrpcChannel {
   close(): void
   getTarget(): string

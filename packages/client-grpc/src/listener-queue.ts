@@ -10,7 +10,7 @@ export class ListenerQueue {
   readonly #messages: Buffer[] = []
   #reads = 0
   #status: GrpcStatus | undefined
-  #isTold = false
+  #isDelivered = false
   #isFlushing = false
 
   /** Starts delivering events. */
@@ -19,8 +19,8 @@ export class ListenerQueue {
   }
 
   /** Whether the listener has received its status. */
-  get isTold(): boolean {
-    return this.#isTold
+  get isDelivered(): boolean {
+    return this.#isDelivered
   }
 
   /** The status, if there is one; `undefined` withdraws one that was not delivered. */
@@ -72,17 +72,17 @@ export class ListenerQueue {
 
   #flush(): void {
     const listener = this.#listener
-    if (!listener || this.#isTold) return
+    if (!listener || this.#isDelivered) return
     const head = this.#head
     this.#head = undefined
     if (head) listener.onReceiveMetadata(head)
-    while (this.#reads > 0 && this.#messages.length > 0 && !this.#isTold) {
+    while (this.#reads > 0 && this.#messages.length > 0 && !this.#isDelivered) {
       this.#reads--
       listener.onReceiveMessage(this.#messages.shift() as Buffer)
     }
     const status = this.#status
-    if (!status || this.#isTold || (status.code === 0 && this.#messages.length > 0)) return
-    this.#isTold = true
+    if (!status || this.#isDelivered || (status.code === 0 && this.#messages.length > 0)) return
+    this.#isDelivered = true
     listener.onReceiveStatus(status)
   }
 }

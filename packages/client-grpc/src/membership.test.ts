@@ -9,7 +9,7 @@ import { call, type GrpcJs, type OrdersClient } from './testing/orders.ts'
 import { startServerProcess } from './testing/processes.ts'
 import { createStage } from './testing/stage.ts'
 
-/** Calls until each of so many instances has answered, so that all connections are made. */
+/** Calls until this number of instances has responded, so that all connections are made. */
 async function warmUp(grpc: GrpcJs, client: OrdersClient, instances: number): Promise<void> {
   const seen = new Set<string>()
   await expect.poll(async () => seen.add(await call(grpc, client)).size, { timeout: 10_000, interval: 5 }).toBe(instances)
@@ -24,7 +24,7 @@ describe.each(grpcModules)('grpc-js %s', (_minor, grpc: GrpcJs) => {
     expect(await callMany(grpc, client, 30)).toEqual({ answers: { a: 10, b: 10, c: 10 }, failures: [] })
   })
 
-  test('weights are kept', async () => {
+  test('weights are respected', async () => {
     await using stage = createStage(grpc, { balancer: createWeightedRoundRobinBalancer() })
     await stage.serve('a', { instance: { weight: 3 } })
     await stage.serve('b')
@@ -35,7 +35,7 @@ describe.each(grpcModules)('grpc-js %s', (_minor, grpc: GrpcJs) => {
     expect(answers['a']).toBeLessThanOrEqual(31)
   })
 
-  test('calls with the same key go to the same instance, from the first one on', async () => {
+  test('calls with the same key go to the same instance, including the first one', async () => {
     await using stage = createStage(grpc, { balancer: createConsistentHashBalancer(), hashMetadata: 'user-id' })
     for (const name of ['a', 'b', 'c', 'd']) await stage.serve(name)
     const client = stage.dial()
@@ -50,7 +50,7 @@ describe.each(grpcModules)('grpc-js %s', (_minor, grpc: GrpcJs) => {
     expect(homes.size).toBeGreaterThan(1)
   })
 
-  test('instances roll without a failed call: each is replaced and shuts down gracefully', async () => {
+  test('a rolling update, with graceful shutdowns, fails no call', async () => {
     await using stage = createStage(grpc)
     let serving = [await stage.serve('a1'), await stage.serve('b1'), await stage.serve('c1')]
     const load = startLoad(grpc, stage.dial())
@@ -73,7 +73,7 @@ describe.each(grpcModules)('grpc-js %s', (_minor, grpc: GrpcJs) => {
     expect(tally.failures).toEqual([])
   })
 
-  test('an instance that is killed takes only its own calls along', async () => {
+  test('a killed instance fails only its own calls', async () => {
     await using stage = createStage(grpc)
     const victim = await startServerProcess()
     await stage.register({ id: 'victim', port: victim.port })
@@ -84,12 +84,12 @@ describe.each(grpcModules)('grpc-js %s', (_minor, grpc: GrpcJs) => {
     await stage.serve('b')
     await expect.poll(() => stage.discovery.cluster('orders').view.endpoints.length).toBe(2)
     await victim.kill()
-    // Which of both is a race inside grpc-js: the stream's end or the connection's.
+    // A race in grpc-js decides which one: the end of the stream or that of the connection.
     expect([grpc.status.UNAVAILABLE, grpc.status.CANCELLED]).toContain(await underWay)
     expect(await callMany(grpc, client, 20)).toEqual({ answers: { b: 20 }, failures: [] })
   })
 
-  test('without instances calls fail, and those that wait for ready wait', async () => {
+  test('without instances calls fail, unless they wait for ready', async () => {
     await using stage = createStage(grpc)
     const client = stage.dial()
     const failure = { code: grpc.status.UNAVAILABLE, details: 'No instance of orders may get traffic' }
@@ -106,7 +106,7 @@ describe.each(grpcModules)('grpc-js %s', (_minor, grpc: GrpcJs) => {
     await expect.poll(() => call(grpc, client).catch(() => undefined)).toBe('b')
   })
 
-  test('an instance that can not be reached fails calls with its reason, and is found again once it is back', async () => {
+  test('an unreachable instance fails calls with the reason, and is used again once it is reachable', async () => {
     await using stage = createStage(grpc)
     const { server, registration } = await stage.serve('a')
     server.kill()
@@ -123,7 +123,7 @@ describe.each(grpcModules)('grpc-js %s', (_minor, grpc: GrpcJs) => {
     expect(await call(grpc, client, { waitForReady: true })).toBe('a')
   })
 
-  test('a registry that is away hurts nobody who knows the instances', async () => {
+  test('an unreachable registry does not affect clients that know the instances', async () => {
     await using stage = createStage(grpc)
     const { server } = await stage.serve('a')
     const client = stage.dial()
@@ -134,7 +134,7 @@ describe.each(grpcModules)('grpc-js %s', (_minor, grpc: GrpcJs) => {
     stage.store.setAvailable(true)
   })
 
-  test('a registry that was never there fails calls with its reason, until it comes', async () => {
+  test('a registry that was never reachable fails calls with the reason, until it is reachable', async () => {
     await using stage = createStage(grpc, { discovery: { readyTimeoutMs: 200 } })
     await stage.serve('a')
     stage.store.setAvailable(false)
@@ -147,7 +147,7 @@ describe.each(grpcModules)('grpc-js %s', (_minor, grpc: GrpcJs) => {
     expect(await call(grpc, client, { waitForReady: true })).toBe('a')
   })
 
-  test('an instance that fails is ejected, and gets no calls', async () => {
+  test('a failing instance is ejected, and gets no calls', async () => {
     const monitors = [createOutlierDetection({ consecutive5xx: 3 })]
     await using stage = createStage(grpc, { discovery: { monitors } })
     const bad = await stage.serve('bad', { unary: (_call, _answer, fail) => fail(grpc.status.INTERNAL) })
@@ -168,7 +168,7 @@ describe.each(grpcModules)('grpc-js %s', (_minor, grpc: GrpcJs) => {
     expect(bad.server.calls).toBe(3)
   })
 
-  test('an endpoint that somebody blocks gets no calls', async () => {
+  test('a blocked endpoint gets no calls', async () => {
     await using stage = createStage(grpc)
     await stage.serve('a')
     await stage.serve('b')

@@ -1,18 +1,18 @@
 import type { Endpoint } from '@sd/core'
 import type { GrpcMetadata } from './grpc-types.ts'
 
-/** One attempt that the policies of a client make on an endpoint that they picked. They count it, so nothing is counted here. */
+/** One attempt that the policies of a client make on an endpoint that they picked. The client counts it, so this package does not. */
 export class PinnedAttempt {
   readonly endpoint: Endpoint
-  /** Whether its status is out. */
+  /** Whether it has its status. */
   isOver = false
   /** Whether the request is being sent. */
   isStarted = false
-  /** Connections to the endpoint that had failed when it began to wait for one. */
+  /** Number of failed connections to the endpoint when it began to wait for one. */
   failuresBefore: number | undefined
-  /** Why the endpoint could not be connected. */
+  /** Why no connection to the endpoint could be made. */
   failure: string | undefined
-  /** Why the channel takes no calls. */
+  /** Why the channel accepts no calls. */
   refusal: string | undefined
   readonly #onStart: () => void
 
@@ -22,30 +22,30 @@ export class PinnedAttempt {
     this.#onStart = onStart
   }
 
-  /** The request is being sent. grpc-js sends it again if a server refused it unseen. */
+  /** The request is being sent. grpc-js sends it again if a server rejected it without processing it. */
   start(): void {
     this.isStarted = true
     this.#onStart()
   }
 
-  /** Its status is out. */
+  /** It has its status. */
   end(): void {
     this.isOver = true
   }
 
-  /** The head of the response came; the transport is told separately. */
+  /** The head of the response arrived. The transport is notified separately. */
   receiveHeaders(): void {}
 }
 
-/** By the options of their metadata, which grpc-js hands on as they are. */
+/** By the options object of their metadata, which grpc-js passes on unchanged. */
 const pins = new WeakMap<object, PinnedAttempt>()
 
-/** The call that is made with metadata of these options goes where the attempt says. */
+/** Sends the call whose metadata has these options to the endpoint of the attempt. */
 export function pinCall(metadataOptions: object, attempt: PinnedAttempt): void {
   pins.set(metadataOptions, attempt)
 }
 
-/** The attempt that a call with this metadata is. */
+/** The attempt of the call with this metadata. */
 export function findPin(metadata: Pick<GrpcMetadata, 'getOptions'>): PinnedAttempt | undefined {
   return pins.get(metadata.getOptions())
 }

@@ -7,7 +7,7 @@ import { createMemoryRateLimiter } from '@sd/rate-limit-memory'
 import { createRetryPolicy } from '@sd/retry'
 import { describe, expect, test } from 'vitest'
 import { callKind, type Kind, kinds } from './testing/kinds.ts'
-import { grpcModules } from './testing/modules.ts'
+import { grpcModulesToTest } from './testing/modules.ts'
 import type { GrpcJs, IncomingCall } from './testing/orders.ts'
 import { createStage, type Stage } from './testing/stage.ts'
 
@@ -21,54 +21,54 @@ const answers: Readonly<Record<Kind, string>> = { unary: 'a', 'client stream': '
 const retry: ServiceSettings['retry'] = ({ budget }) =>
   createRetryPolicy({ budget, backoff: { kind: 'fixed', delayMs: 0, jitter: 0 } })
 
-/** What is told on some channels, as short texts. */
-function listen(): { readonly told: string[] } & Disposable {
-  const told: string[] = []
+/** Records the events of some channels as short texts. */
+function listen(): { readonly notified: string[] } & Disposable {
+  const notified: string[] = []
   const ends = [
     subscribeTelemetry('sd:v1:attempt:end', ({ status, grpcStatus, error }) =>
-      told.push(`attempt ${error?.code ?? `${status} ${grpcStatus}`}`),
+      notified.push(`attempt ${error?.code ?? `${status} ${grpcStatus}`}`),
     ),
     subscribeTelemetry('sd:v1:call:end', ({ call, status, grpcStatus, error }) =>
-      told.push(`${call.method} ${call.path} ${error?.code ?? `${status} ${grpcStatus}`}`),
+      notified.push(`${call.method} ${call.path} ${error?.code ?? `${status} ${grpcStatus}`}`),
     ),
-    subscribeTelemetry('sd:v1:call:refused', ({ policy }) => told.push(`refused ${policy}`)),
+    subscribeTelemetry('sd:v1:call:refused', ({ policy }) => notified.push(`refused ${policy}`)),
   ]
   return {
-    told,
+    notified,
     [Symbol.dispose]() {
       for (const end of ends) end()
     },
   }
 }
 
-/** Attempts under way, over all endpoints. */
+/** Attempts in progress, over all endpoints. */
 function active({ discovery }: Stage): number {
   return discovery.cluster('orders').view.endpoints.reduce((sum, endpoint) => sum + endpoint.active, 0)
 }
 
-describe.each(grpcModules)('grpc-js %s', (_minor, grpc: GrpcJs) => {
+describe.each(grpcModulesToTest())('grpc-js %s', (_minor, grpc: GrpcJs) => {
   describe.each(kinds)('a call: %s', (kind) => {
-    test('is answered, and told with its status', async () => {
+    test('gets its response, and is reported with its status', async () => {
       await using stage = createStage(grpc)
       await stage.serve('a')
       using events = listen()
       const client = stage.dialWithPolicies()
-      expect(await callKind(grpc, client, kind).answer).toBe(answers[kind])
-      await expect.poll(() => events.told).toEqual(['attempt 200 0', `POST ${path[kind]} 200 0`])
+      expect(await callKind(grpc, client, kind).reply).toBe(answers[kind])
+      await expect.poll(() => events.notified).toEqual(['attempt 200 0', `POST ${path[kind]} 200 0`])
       expect(active(stage)).toBe(0)
     })
 
-    test('that fails is told as the peer has said: code, details, trailers; and judged by it', async () => {
+    test('that fails has the code, details and trailers of the peer, and is judged by them', async () => {
       await using stage = createStage(grpc)
       await stage.serve('a', { behave: () => ({ code: 13, details: 'größer, 100%', metadata: { 'x-why': 'because' } }) })
       using events = listen()
-      const failure = await callKind(grpc, stage.dialWithPolicies(), kind).answer.catch((error) => error)
+      const failure = await callKind(grpc, stage.dialWithPolicies(), kind).reply.catch((error) => error)
       expect([failure.code, failure.details, failure.metadata.get('x-why')]).toEqual([13, 'größer, 100%', ['because']])
-      await expect.poll(() => events.told).toEqual(['attempt 500 13', `POST ${path[kind]} 500 13`])
+      await expect.poll(() => events.notified).toEqual(['attempt 500 13', `POST ${path[kind]} 500 13`])
       expect(stage.discovery.cluster('orders').view.endpoints[0]?.failures).toBe(1)
     })
 
-    test('is refused by a rate limit, a full bulkhead and an open breaker, before any server sees it', async () => {
+    test('is rejected by a rate limit, a full bulkhead and an open breaker, before it reaches a server', async () => {
       await using stage = createStage(grpc, {
         client: { concurrencyLimit: ({ name }) => createBulkhead({ name, maxConcurrent: 1, maxQueued: 0 }) },
       })
@@ -77,17 +77,17 @@ describe.each(grpcModules)('grpc-js %s', (_minor, grpc: GrpcJs) => {
       using events = listen()
       const first = callKind(grpc, client, kind)
       await expect.poll(() => server.calls).toBe(1)
-      await expect(callKind(grpc, client, kind).answer).rejects.toMatchObject({ code: 14 })
+      await expect(callKind(grpc, client, kind).reply).rejects.toMatchObject({ code: 14 })
       first.cancel()
-      await expect(first.answer).rejects.toMatchObject({ code: 1 })
+      await expect(first.reply).rejects.toMatchObject({ code: 1 })
       const limiter = createMemoryRateLimiter({ name: 'l', limit: 1, windowMs: 60_000 })
       stage.client.configure({ rateLimit: { limiter }, breaker: () => createOpossumBreaker({ name: 'b' }) })
       await limiter.acquire('orders')
-      await expect(callKind(grpc, client, kind).answer).rejects.toMatchObject({ code: 14 })
+      await expect(callKind(grpc, client, kind).reply).rejects.toMatchObject({ code: 14 })
       stage.client.configure({ breaker: () => createOpossumBreaker({ name: 'b' }) })
       stage.client.breaker('orders')?.isolate()
-      await expect(callKind(grpc, client, kind).answer).rejects.toMatchObject({ code: 14 })
-      expect(events.told.filter((text) => text.startsWith('refused'))).toEqual([
+      await expect(callKind(grpc, client, kind).reply).rejects.toMatchObject({ code: 14 })
+      expect(events.notified.filter((text) => text.startsWith('refused'))).toEqual([
         'refused concurrency-limit',
         'refused rate-limit',
         'refused breaker',
@@ -95,26 +95,26 @@ describe.each(grpcModules)('grpc-js %s', (_minor, grpc: GrpcJs) => {
       expect([server.calls, active(stage)]).toEqual([1, 0])
     })
 
-    test('opens the breaker of its service when it keeps failing', async () => {
+    test('opens the breaker of its service after repeated failures', async () => {
       await using stage = createStage(grpc, {
         client: { breaker: ({ name }) => createOpossumBreaker({ name, minimumCalls: 5 }) },
       })
       await stage.serve('a', { behave: () => ({ code: 13 }) })
       const client = stage.dialWithPolicies()
-      for (let calls = 0; calls < 5; calls++) await callKind(grpc, client, kind).answer.catch(() => undefined)
+      for (let calls = 0; calls < 5; calls++) await callKind(grpc, client, kind).reply.catch(() => undefined)
       await expect.poll(() => stage.client.breaker('orders')?.state).toBe('open')
     })
 
-    test('goes elsewhere while it was not sent, whatever it sends', async () => {
+    test('goes to another instance if it was not sent, whatever its kind', async () => {
       await using stage = createStage(grpc, { discovery: { failureAccrual: false } })
       const gone = await stage.serve('gone')
       gone.server.kill()
       await stage.serve('a')
       const client = stage.dialWithPolicies()
-      for (let calls = 0; calls < 6; calls++) expect(await callKind(grpc, client, kind).answer).toBe(answers[kind])
+      for (let calls = 0; calls < 6; calls++) expect(await callKind(grpc, client, kind).reply).toBe(answers[kind])
     })
 
-    test('that was sent is repeated only where it is one message, and may be', async () => {
+    test('that was sent is repeated only if it has one message and is repeatable', async () => {
       const settings = { retry, idempotent: true }
       await using stage = createStage(grpc, { client: { services: { orders: settings } }, discovery: { failureAccrual: false } })
       const bad = await stage.serve('bad', { behave: () => ({ code: 14 }) })
@@ -122,12 +122,12 @@ describe.each(grpcModules)('grpc-js %s', (_minor, grpc: GrpcJs) => {
       const client = stage.dialWithPolicies()
       const repeats = kind === 'unary' || kind === 'server stream'
       const codes: unknown[] = []
-      for (let calls = 0; calls < 4; calls++) codes.push(await callKind(grpc, client, kind).answer.catch(({ code }) => code))
+      for (let calls = 0; calls < 4; calls++) codes.push(await callKind(grpc, client, kind).reply.catch(({ code }) => code))
       expect(bad.server.calls).toBeGreaterThan(1)
       expect(codes.filter((code) => code === 14)).toHaveLength(repeats ? 0 : 2)
       stage.client.configureService('orders', { retry })
       const others: unknown[] = []
-      for (let calls = 0; calls < 4; calls++) others.push(await callKind(grpc, client, kind).answer.catch(({ code }) => code))
+      for (let calls = 0; calls < 4; calls++) others.push(await callKind(grpc, client, kind).reply.catch(({ code }) => code))
       expect(others.filter((code) => code === 14)).toHaveLength(2)
     })
 
@@ -136,11 +136,11 @@ describe.each(grpcModules)('grpc-js %s', (_minor, grpc: GrpcJs) => {
       await using stage = createStage(grpc, { client: { retry, retryBudget, idempotent: true } })
       const { server } = await stage.serve('a', { behave: () => ({ code: 14 }) })
       await stage.serve('b', { behave: () => ({ code: 14 }) })
-      await expect(callKind(grpc, stage.dialWithPolicies(), kind).answer).rejects.toMatchObject({ code: 14 })
+      await expect(callKind(grpc, stage.dialWithPolicies(), kind).reply).rejects.toMatchObject({ code: 14 })
       expect(server.calls).toBeLessThanOrEqual(1)
     })
 
-    test.each(['hang', 'hang after the head'] as const)('ends at its deadline: servers that %s', async (behaviour) => {
+    test.each(['hang', 'hang after the head'] as const)('ends at its deadline if servers %s', async (behaviour) => {
       await using stage = createStage(grpc)
       const seen: { cancelled: boolean; deadline: number }[] = []
       await stage.serve('a', {
@@ -155,18 +155,20 @@ describe.each(grpcModules)('grpc-js %s', (_minor, grpc: GrpcJs) => {
       })
       using events = listen()
       const deadline = Date.now() + 700
-      const { answer } = callKind(grpc, stage.dialWithPolicies(), kind, { deadline })
-      await expect(answer).rejects.toMatchObject({ code: 4 })
+      const { reply } = callKind(grpc, stage.dialWithPolicies(), kind, { deadline })
+      await expect(reply).rejects.toMatchObject({ code: 4 })
       expect(Math.abs((seen[0]?.deadline ?? 0) - deadline)).toBeLessThan(2_000)
       await expect.poll(() => seen.map(({ cancelled }) => cancelled)).toEqual([true])
-      await expect.poll(() => events.told).toEqual(['attempt SD_DEADLINE_EXCEEDED', `POST ${path[kind]} SD_DEADLINE_EXCEEDED`])
+      await expect
+        .poll(() => events.notified)
+        .toEqual(['attempt SD_DEADLINE_EXCEEDED', `POST ${path[kind]} SD_DEADLINE_EXCEEDED`])
     })
 
-    test("has the service's time limit where there is one answer, and as long as it likes where there is a stream", async () => {
+    test('has the time limit of the service if it has one response, and none if it is a stream', async () => {
       await using stage = createStage(grpc, { client: { timeoutMs: 200, services: {} } })
       await stage.serve('a', { behave: () => 'hang' })
-      const { answer, cancel } = callKind(grpc, stage.dialWithPolicies(), kind)
-      const ended = answer.catch(({ code }) => code)
+      const { reply, cancel } = callKind(grpc, stage.dialWithPolicies(), kind)
+      const ended = reply.catch(({ code }) => code)
       if (kind === 'unary' || kind === 'client stream') {
         expect(await ended).toBe(4)
         return
@@ -177,7 +179,7 @@ describe.each(grpcModules)('grpc-js %s', (_minor, grpc: GrpcJs) => {
       expect(await ended).toBe(1)
     })
 
-    test('is seen by interceptors as header fields, both ways', async () => {
+    test('appears to interceptors as header fields, in both directions', async () => {
       const seen: unknown[] = []
       await using stage = createStage(grpc, {
         client: {
@@ -207,8 +209,8 @@ describe.each(grpcModules)('grpc-js %s', (_minor, grpc: GrpcJs) => {
         },
       })
       const client = stage.dialWithPolicies()
-      await callKind(grpc, client, kind, { metadata: { 'x-user': 'ada' } }).answer
-      await callKind(grpc, client, kind, { metadata: { 'x-user': 'bob' } }).answer.catch(() => undefined)
+      await callKind(grpc, client, kind, { metadata: { 'x-user': 'ada' } }).reply
+      await callKind(grpc, client, kind, { metadata: { 'x-user': 'bob' } }).reply.catch(() => undefined)
       expect(received).toEqual(['1', 'ada', '1', 'bob'])
       expect(seen).toEqual(['ada', 200, 'application/grpc+proto', 'bob', 404, '5'])
     })
@@ -222,37 +224,38 @@ describe.each(grpcModules)('grpc-js %s', (_minor, grpc: GrpcJs) => {
       const client = stage.dialWithPolicies()
       const results: unknown[] = []
       for (const one of [kind, kind, ...kinds.filter((other) => other !== kind)])
-        results.push(await callKind(grpc, client, one).answer.catch(({ code }) => code))
+        results.push(await callKind(grpc, client, one).reply.catch(({ code }) => code))
       expect(results.map((result) => typeof result)).toEqual(['string', 'number', 'string', 'string', 'string'])
     })
   })
 
-  test('a unary call that is slow is hedged', async () => {
-    const hedge: ServiceSettings['hedge'] = ({ budget }) => createHedgePolicy({ budget, delayMs: 20 })
-    await using stage = createStage(grpc, { client: { hedge, idempotent: true } })
+  test('a slow unary call is hedged', async () => {
+    // Calls of gRPC are POST. Without a limit of attempts only a hedge can end the wait.
+    const hedge: ServiceSettings['hedge'] = ({ budget }) => createHedgePolicy({ budget, delayMs: 20, methods: ['POST'] })
+    await using stage = createStage(grpc, { client: { hedge, idempotent: true, attemptTimeoutMs: 0, timeoutMs: 0 } })
     await stage.serve('slow', { behave: () => 'hang' })
     await stage.serve('a')
     const client = stage.dialWithPolicies()
-    for (let calls = 0; calls < 4; calls++) expect(await callKind(grpc, client, 'unary').answer).toBe('a')
+    for (let calls = 0; calls < 4; calls++) expect(await callKind(grpc, client, 'unary').reply).toBe('a')
     expect(active(stage)).toBe(0)
   })
 
-  test('an attempt that takes too long leaves time for another one', async () => {
+  test('a slow attempt leaves time for another one', async () => {
     await using stage = createStage(grpc, { client: { attemptTimeoutMs: 1_000, idempotent: true } })
     await stage.serve('slow', { behave: () => 'hang' })
     await stage.serve('a')
     const client = stage.dialWithPolicies()
-    for (let calls = 0; calls < 4; calls++) expect(await callKind(grpc, client, 'unary').answer).toBe('a')
+    for (let calls = 0; calls < 4; calls++) expect(await callKind(grpc, client, 'unary').reply).toBe('a')
   })
 
-  test.each([8, 14])('an instance that says when to come back with status %i is left alone that long', async (code) => {
+  test.each([8, 14])('an instance that requests a delay with status %i gets no calls for that time', async (code) => {
     await using stage = createStage(grpc)
     const busy = await stage.serve('busy', {
       behave: () => ({ code, metadata: { 'grpc-retry-pushback-ms': '60000' } }),
     })
     await stage.serve('a')
     const client = stage.dialWithPolicies()
-    for (let calls = 0; calls < 8; calls++) await callKind(grpc, client, 'unary').answer.catch(() => undefined)
+    for (let calls = 0; calls < 8; calls++) await callKind(grpc, client, 'unary').reply.catch(() => undefined)
     // One 429 may be about the caller; the second in a row is about the instance.
     expect(busy.server.calls).toBe(code === 8 ? 2 : 1)
     const { cluster } = stage.client.explain('orders')

@@ -107,7 +107,7 @@ export class PolicyCall implements ChannelCall, PolicyHandler {
   }
 
   cancelWithStatus(code: number, details: string): void {
-    if (this.#queue.isTold) return
+    if (this.#queue.isDelivered) return
     // Also instead of a status that has arrived and waits until the messages were read.
     this.#queue.status = undefined
     this.#end(code, details)

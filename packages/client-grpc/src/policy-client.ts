@@ -1,19 +1,20 @@
 import type { CallPriority, Endpoint, HeaderFields, ResponseVerdict, SdError } from '@sd/core'
 
 /*
- * What is needed of `@sd/client`, so that nobody needs it who does not give its client. What these are is said there.
+ * The part of `@sd/client` that this package uses, declared here so that the dependency is optional. Its documentation is
+ * in `@sd/client`.
  */
 
-/** A request as its transport is given it. */
+/** A request as a transport receives it. */
 export interface AttemptRequest {
   readonly path: string
   /** Names and values in turn. */
   readonly rawHeaders?: readonly string[] | undefined
-  /** The body as a whole; `null` for one that is pushed. */
+  /** The complete body; `null` for one that is pushed. */
   readonly body: string | Uint8Array | AsyncIterable<Uint8Array> | null
 }
 
-/** Told how an attempt goes. */
+/** Receives the events of an attempt. */
 export interface AttemptHandler {
   onSend(): void
   onDrain?(): void
@@ -23,7 +24,7 @@ export interface AttemptHandler {
   onError(error: SdError, wasSent?: boolean): void
 }
 
-/** The other direction of an attempt. */
+/** Controls an attempt. */
 export interface AttemptExchange {
   readonly rawHeaders: readonly string[]
   readonly rawTrailers: readonly string[]
@@ -33,7 +34,7 @@ export interface AttemptExchange {
   resume(): void
 }
 
-/** A call as the client is given it. */
+/** A call as the client receives it. */
 export interface PolicyRequest {
   readonly service: string
   readonly method: string
@@ -58,7 +59,7 @@ export interface PolicyRequest {
   }
 }
 
-/** Told how a call goes. */
+/** Receives the events of a call. */
 export interface PolicyHandler {
   onDrain(): void
   onResponse(status: number, statusText: string, rawHeaders: readonly string[]): void
@@ -67,7 +68,7 @@ export interface PolicyHandler {
   onError(error: SdError): void
 }
 
-/** The other direction of a call. */
+/** Controls a call. */
 export interface PolicyControl {
   write(chunk: Uint8Array): boolean
   end(): void
@@ -76,7 +77,7 @@ export interface PolicyControl {
   resume(): void
 }
 
-/** The part of `@sd/client` that is needed: its `createServiceClient` gives it. */
+/** The required part of a client: `createServiceClient` of `@sd/client` returns one. */
 export interface PolicyClient {
   /** Makes a call under the policies of its service; see `ServiceClient.forward`. */
   forward(request: PolicyRequest, handler: PolicyHandler): PolicyControl

@@ -23,60 +23,60 @@ afterEach(async () => {
 })
 
 /** Statuses of attempts, as HTTP and as gRPC. */
-function listen(): { readonly told: unknown[] } & Disposable {
-  const told: unknown[] = []
+function listen(): { readonly received: unknown[] } & Disposable {
+  const received: unknown[] = []
   const end = subscribeTelemetry('sd:v1:attempt:end', ({ status, grpcStatus, error }) =>
-    told.push(error ? error.code : [status, grpcStatus]),
+    received.push(error ? error.code : [status, grpcStatus]),
   )
-  return { told, [Symbol.dispose]: end }
+  return { received, [Symbol.dispose]: end }
 }
 
 function serve(behave: OrdersServerOptions['behave'] = () => undefined): ReturnType<Stage['serve']> {
   return stage.serve('a', { behave })
 }
 
-describe('a proxy of gRPC on client.forward alone', () => {
-  test.each(kinds)('hands on a call with its trailers: %s', async (kind) => {
+describe('a gRPC proxy on client.forward', () => {
+  test.each(kinds)('forwards a call with its trailers: %s', async (kind) => {
     using events = listen()
     await serve()
     const answers = { unary: 'a', 'client stream': 'x', 'server stream': 'x', bidi: 'a: x' }
-    expect(await callKind(grpc, client, kind).answer).toBe(answers[kind])
-    await expect.poll(() => events.told).toEqual([[200, 0]])
+    expect(await callKind(grpc, client, kind).reply).toBe(answers[kind])
+    await expect.poll(() => events.received).toEqual([[200, 0]])
   })
 
-  test.each(kinds)('hands on a failure, and the instance is judged by it: %s', async (kind) => {
+  test.each(kinds)('forwards a failure, and judges the instance by it: %s', async (kind) => {
     using events = listen()
     await serve(() => ({ code: 13, details: 'größer', metadata: { 'x-why': 'because' } }))
-    const failure = await callKind(grpc, client, kind).answer.catch((error) => error)
+    const failure = await callKind(grpc, client, kind).reply.catch((error) => error)
     expect([failure.code, failure.details, failure.metadata.get('x-why')]).toEqual([13, 'größer', ['because']])
-    await expect.poll(() => events.told).toEqual([[500, 13]])
+    await expect.poll(() => events.received).toEqual([[500, 13]])
     expect(stage.discovery.cluster('orders').view.endpoints[0]?.failures).toBe(1)
   })
 
   test('a breaker opens by the status of the trailers, although every response is a 200', async () => {
     await serve(() => ({ code: 14 }))
-    for (let calls = 0; calls < 5; calls++) await callKind(grpc, client, 'unary').answer.catch(() => undefined)
+    for (let calls = 0; calls < 5; calls++) await callKind(grpc, client, 'unary').reply.catch(() => undefined)
     await expect.poll(() => stage.client.breaker('orders')?.state).toBe('open')
-    await expect(callKind(grpc, client, 'unary').answer).rejects.toMatchObject({ code: 14 })
+    await expect(callKind(grpc, client, 'unary').reply).rejects.toMatchObject({ code: 14 })
   })
 
   test.each([3, 5, 16])('status %i is about the request, not about the instance', async (code) => {
     await serve(() => ({ code }))
-    for (let calls = 0; calls < 6; calls++) await expect(callKind(grpc, client, 'unary').answer).rejects.toMatchObject({ code })
+    for (let calls = 0; calls < 6; calls++) await expect(callKind(grpc, client, 'unary').reply).rejects.toMatchObject({ code })
     expect(stage.client.breaker('orders')?.state).toBe('closed')
     expect(stage.discovery.cluster('orders').view.endpoints[0]?.failures).toBe(0)
   })
 
-  test('an instance that says when to come back is left alone', async () => {
+  test('an instance that requests a delay gets no calls for that time', async () => {
     const { server } = await serve(() => ({ code: 14, metadata: { 'grpc-retry-pushback-ms': '60000' } }))
     await stage.serve('b')
-    for (let calls = 0; calls < 6; calls++) await callKind(grpc, client, 'unary').answer.catch(() => undefined)
+    for (let calls = 0; calls < 6; calls++) await callKind(grpc, client, 'unary').reply.catch(() => undefined)
     expect(server.calls).toBe(1)
     const { endpoints } = stage.client.explain('orders').cluster
     expect(endpoints.map(({ dropped }) => dropped)).toContain('retry-after')
   })
 
-  test('a caller that gives up ends the call at the instance', async () => {
+  test('a call that its caller cancels ends at the instance', async () => {
     let isCancelled = false
     const { server } = await serve((call) => {
       call.on('cancelled', () => {
@@ -84,14 +84,14 @@ describe('a proxy of gRPC on client.forward alone', () => {
       })
       return 'hang'
     })
-    const { answer, cancel } = callKind(grpc, client, 'bidi', { staysOpen: true })
+    const { reply, cancel } = callKind(grpc, client, 'bidi', { staysOpen: true })
     await expect.poll(() => server.calls).toBe(1)
     cancel()
-    await expect(answer).rejects.toMatchObject({ code: 1 })
+    await expect(reply).rejects.toMatchObject({ code: 1 })
     await expect.poll(() => isCancelled).toBe(true)
   })
 
-  test('messages of 2 MB and many of them pass both ways', async () => {
+  test('messages of 2 MB, and many messages, pass in both directions', async () => {
     await serve()
     const chat = client.chat()
     const sizes: number[] = []

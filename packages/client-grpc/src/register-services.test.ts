@@ -24,7 +24,7 @@ const retryPolicy = {
   retryableStatusCodes: ['UNAVAILABLE'],
 }
 
-/** Remembers what is told of calls, as short texts. */
+/** Records the events of calls as short texts. */
 function recordCalls(): { readonly seen: string[]; readonly events: Record<string, unknown>[] } & Disposable {
   const seen: string[] = []
   const events: Record<string, unknown>[] = []
@@ -47,7 +47,7 @@ function recordCalls(): { readonly seen: string[]; readonly events: Record<strin
 beforeAll(() => certificates)
 
 describe.each(grpcModules)('grpc-js %s', (minor, grpc: GrpcJs) => {
-  test('with TLS the service is the name that the certificate must have, unless the channel has another', async () => {
+  test('with TLS the certificate must have the name of the service, unless the channel sets another one', async () => {
     const { ca, server } = await certificates
     const key = { private_key: Buffer.from(server.key), cert_chain: Buffer.from(server.cert) }
     const credentials = grpc.ServerCredentials.createSsl(null, [key])
@@ -64,7 +64,7 @@ describe.each(grpcModules)('grpc-js %s', (minor, grpc: GrpcJs) => {
     })
   })
 
-  test("grpc-js' own retries go to an endpoint that was not tried yet, and are told", async () => {
+  test('a retry of grpc-js goes to an untried endpoint, and is reported', async () => {
     await using stage = createStage(grpc)
     using recorded = recordCalls()
     await stage.serve('bad', { unary: (_call, _answer, fail) => fail(grpc.status.UNAVAILABLE) })
@@ -89,17 +89,17 @@ describe.each(grpcModules)('grpc-js %s', (minor, grpc: GrpcJs) => {
     for (const event of recorded.events) expect(event['call']).toBe(start?.['call'])
   })
 
-  test('with a single instance a retry goes there again', async () => {
+  test('with a single instance a retry goes to the same one', async () => {
     await using stage = createStage(grpc)
     let calls = 0
-    await stage.serve('a', { unary: (_call, answer, fail) => (++calls < 3 ? fail(grpc.status.UNAVAILABLE) : answer('third')) })
+    await stage.serve('a', { unary: (_call, reply, fail) => (++calls < 3 ? fail(grpc.status.UNAVAILABLE) : reply('third')) })
     expect(await call(grpc, stage.dial('sd:///orders', serviceConfig({ retryPolicy })))).toBe('third')
   })
 
-  test('the hedges of a service config are told, and what is picked is given back', async () => {
+  test('the hedges of a service config are reported, and picked endpoints are released', async () => {
     await using stage = createStage(grpc)
     using recorded = recordCalls()
-    for (const name of ['a', 'b']) await stage.serve(name, { unary: (_call, answer) => void setTimeout(answer, 200, name) })
+    for (const name of ['a', 'b']) await stage.serve(name, { unary: (_call, reply) => void setTimeout(reply, 200, name) })
     const hedgingPolicy = { maxAttempts: 2, hedgingDelay: '0.02s', nonFatalStatusCodes: [] }
     await call(grpc, stage.dial('sd:///orders', serviceConfig({ hedgingPolicy })))
     expect(recorded.seen).toContain('call:hedge')
@@ -108,7 +108,7 @@ describe.each(grpcModules)('grpc-js %s', (minor, grpc: GrpcJs) => {
     expect(stage.discovery.cluster('orders').view.endpoints.map(({ active }) => active)).toEqual([0, 0])
   })
 
-  test('two discoveries have a scheme each', async () => {
+  test('two discoveries have separate schemes', async () => {
     await using first = createStage(grpc)
     await using second = createStage(grpc, { scheme: 'sd-b' })
     await first.serve('of the first')
@@ -131,12 +131,12 @@ describe.each(grpcModules)('grpc-js %s', (minor, grpc: GrpcJs) => {
     expect(await call(grpc, stage.dial(`sd:///${encodeURIComponent('shop/orders ä')}`))).toBe('a')
   })
 
-  test('what is closed lets calls end and fails new ones, those that wait too', async () => {
+  test('after close, calls in progress end normally; new and waiting calls fail', async () => {
     await using stage = createStage(grpc)
-    let answer = (): void => undefined
+    let reply = (): void => undefined
     const { server } = await stage.serve('a', {
       unary: (_call, respond) => {
-        answer = () => respond('late')
+        reply = () => respond('late')
       },
     })
     const client = stage.dial()
@@ -151,12 +151,12 @@ describe.each(grpcModules)('grpc-js %s', (minor, grpc: GrpcJs) => {
     await waited
     await expect(call(grpc, client)).rejects.toMatchObject(refused)
     await expect(call(grpc, stage.dial(), { waitForReady: true })).rejects.toMatchObject(refused)
-    answer()
+    reply()
     expect(await underWay).toBe('late')
     await stage.services.close()
   })
 
-  test('a discovery that is closed fails calls of new channels', async () => {
+  test('a closed discovery fails the calls of new channels', async () => {
     await using stage = createStage(grpc)
     await stage.discovery.close()
     await expect(call(grpc, stage.dial())).rejects.toMatchObject({
@@ -165,7 +165,7 @@ describe.each(grpcModules)('grpc-js %s', (minor, grpc: GrpcJs) => {
     })
   })
 
-  test('a channel that is closed leaves no balancer behind', async () => {
+  test('a closed channel leaves no balancer behind', async () => {
     const balancer = createRoundRobinBalancer()
     await using stage = createStage(grpc, { balancer, discovery: { idleMs: 1 } })
     await stage.serve('a')
@@ -173,11 +173,11 @@ describe.each(grpcModules)('grpc-js %s', (minor, grpc: GrpcJs) => {
     await call(grpc, client)
     const cluster = stage.discovery.cluster('orders')
     client.close()
-    // Discovery forgets a service only once nobody has a balancer attached.
+    // Discovery forgets a service only after all balancers were detached.
     await expect.poll(() => stage.discovery.cluster('orders') === cluster, { timeout: 10_000 }).toBe(false)
   })
 
-  test('a second registration of a scheme takes over only the channels that are made afterwards', async () => {
+  test('a second registration of a scheme only affects channels that are created afterwards', async () => {
     await using first = createStage(grpc)
     await first.serve('of the first')
     const client = first.dial('sd:///orders', { 'grpc.client_idle_timeout_ms': 1_000 })
@@ -205,7 +205,7 @@ describe.each(grpcModules)('grpc-js %s', (minor, grpc: GrpcJs) => {
       },
     })
     await stage.serve('middle', {
-      unary: (incoming, answer) => void call(grpc, toLast, { parent: incoming }).then(answer, () => answer('failed')),
+      unary: (incoming, reply) => void call(grpc, toLast, { parent: incoming }).then(reply, () => reply('failed')),
     })
     const limit = Date.now() + 20_000
     const client = stage.dial()
@@ -218,13 +218,13 @@ describe.each(grpcModules)('grpc-js %s', (minor, grpc: GrpcJs) => {
     await expect.poll(() => cancelled).toBe(true)
   })
 
-  test('a deadline is handed on: in by gRPC, out by gRPC', async () => {
+  test('a deadline is passed on from gRPC to gRPC', async () => {
     await using stage = createStage(grpc)
     let left: number | undefined
     await stage.serve('a', {
-      unary: (incoming, answer) => {
+      unary: (incoming, reply) => {
         left = (readCallDeadline(incoming) ?? Number.NaN) - performance.now()
-        answer('done')
+        reply('done')
       },
     })
     await call(grpc, stage.dial(), { deadline: toCallDeadline(performance.now() + 60_000) })
@@ -234,7 +234,7 @@ describe.each(grpcModules)('grpc-js %s', (minor, grpc: GrpcJs) => {
     expect(left).toBeNaN()
   })
 
-  test('the process ends by itself once all is closed but a client', async () => {
+  test('the process exits by itself after everything but a client was closed', async () => {
     const child = run('./client-process.ts', minor)
     const [text] = (await once(child.stdout as NodeJS.ReadableStream, 'data')) as [Buffer]
     expect(['a', 'b']).toContain(text.toString())
@@ -242,7 +242,7 @@ describe.each(grpcModules)('grpc-js %s', (minor, grpc: GrpcJs) => {
   })
 })
 
-test('bad options name the field', () => {
+test('errors for invalid options name the field', () => {
   const [[, grpc]] = grpcModules as [(typeof grpcModules)[number]]
   const discovery = { cluster: () => undefined as never }
   const good = { grpc, discovery, balancer: createRoundRobinBalancer() }

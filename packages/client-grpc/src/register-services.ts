@@ -19,8 +19,8 @@ export interface GrpcServices<Module extends GrpcModule = GrpcModule> extends As
    * Creates the channels of clients whose calls get the policies of `client`: pass it to their class as
    * `channelFactoryOverride`.
    *
-   * @param methods the service's definition in the generated code, `OrdersClient.service`: it tells which methods are
-   * streams
+   * @param methods the service's definition in the generated code, `OrdersClient.service`: it declares which methods
+   * are streams
    * @returns the factory that grpc-js calls with the target; it throws SdError `SD_INVALID` for a target of another
    * scheme
    * @throws SdError `SD_INVALID` without a `client`, and for an invalid definition

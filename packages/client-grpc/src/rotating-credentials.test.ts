@@ -23,7 +23,7 @@ beforeEach(async () => {
 })
 afterEach(() => rm(folder, { recursive: true }))
 
-/** A server that asks for certificates of an authority. */
+/** A server that requires client certificates of an authority. */
 function secured(grpc: GrpcJs, { server }: Certificates, clientCa: string): OrdersServerOptions {
   const pair = { private_key: Buffer.from(server.key), cert_chain: Buffer.from(server.cert) }
   return { credentials: grpc.ServerCredentials.createSsl(Buffer.from(clientCa), [pair], true) }
@@ -31,7 +31,7 @@ function secured(grpc: GrpcJs, { server }: Certificates, clientCa: string): Orde
 
 describe.each(grpcModules)('grpc-js %s', (_minor, grpc: GrpcJs) => {
   test.each([false, true])(
-    'certificates in files rotate: the next connections have the new ones (with policies: %s)',
+    'certificates in files rotate: the next connections use the new ones (with policies: %s)',
     async (hasPolicies) => {
       await using stage = createStage(grpc)
       await writeFile(file('ca'), certificates.ca)
@@ -43,7 +43,7 @@ describe.each(grpcModules)('grpc-js %s', (_minor, grpc: GrpcJs) => {
       const first = await stage.serve('a', secured(grpc, certificates, certificates.ca))
       expect(await call(grpc, client, { waitForReady: true })).toBe('a')
 
-      // The whole fleet changes over to another authority.
+      // All servers change to another authority.
       await writeFile(file('ca'), others.ca)
       await writeFile(file('cert'), others.client.cert)
       await writeFile(file('key'), others.client.key)
@@ -53,12 +53,12 @@ describe.each(grpcModules)('grpc-js %s', (_minor, grpc: GrpcJs) => {
     },
   )
 
-  test('what is half written leaves the certificates as they were', async () => {
+  test('a half-written file leaves the current certificates in effect', async () => {
     await using stage = createStage(grpc)
     let { cert } = certificates.client
     const tls = { ca: () => certificates.ca, cert: () => cert, key: async () => certificates.client.key }
     const credentials = await stage.services.createCredentials(tls)
-    cert = 'SECRET that is no certificate'
+    cert = 'SECRET that is not a certificate'
     const warnings: string[] = []
     const warn = (warning: Error): void => void warnings.push(String(warning))
     process.on('warning', warn)
@@ -74,7 +74,7 @@ describe.each(grpcModules)('grpc-js %s', (_minor, grpc: GrpcJs) => {
     expect(warnings.join()).not.toContain('SECRET')
   })
 
-  test('what can’t be used from the start is an error that names the option', async () => {
+  test('unusable certificates at the start are an error that names the option', async () => {
     await using stage = createStage(grpc)
     const { createCredentials } = stage.services
     await expect(createCredentials({ ca: { file: file('none') } })).rejects.toMatchObject({

@@ -12,37 +12,36 @@ import type { GrpcCall } from './grpc-call.ts'
 import { type ChannelControl, type ChannelPolicy, connectivity, type PickDecision, type PickedCall } from './grpc-js.ts'
 import { PinnedAttempt } from './pinned-attempt.ts'
 
-/** Endpoints without a connection that one pick gets to know, and connects to, before it takes any that has one. */
+/** Maximum number of unconnected endpoints that one pick connects to before it uses any endpoint with a connection. */
 const maxTries = 4
 
-/** What a {@link ServiceChannel} is made of. */
+/** Input of a {@link ServiceChannel}. */
 export interface ServiceChannelInit {
   /** Name of the service. */
   readonly service: string
-  /** Where its cluster is found. */
+  /** Source of its cluster. */
   readonly discovery: ClusterSource
-  /** Chooses endpoints. */
+  /** Picks endpoints. */
   readonly balancer: Balancer
   /** The channel of grpc-js. */
   readonly control: ChannelControl
-  /** Called when there is a connection, and when there may be other instances. */
+  /** Called when there is a connection, and after the instances may have changed. */
   readonly onChange: () => void
-  /** Called once it is closed. */
+  /** Called after it was closed. */
   readonly onClose: () => void
-  /** Why no call can be made, if none can. */
+  /** Why no call is possible, if so. */
   readonly refusal: string | undefined
 }
 
-/** What a call, or a look without a call, has tried. */
+/** Endpoints that a call, or a pick without a call, has tried. */
 type Tried = Pick<GrpcCall, 'attempted' | 'hashKey'>
 
 type Refusal = Exclude<PickDecision, { readonly kind: 'complete' }>
 
 const waiting: Refusal = { kind: 'queue' }
 
-/**
- * Balances the calls of one channel: the balancer picks among all endpoints of the cluster's view, and an endpoint gets its connection
- * when it is picked for the first time. Until that is made, calls go to those that have one.
+/** Balances the calls of one channel. The balancer picks among all endpoints of the cluster's view. An endpoint gets
+ * its connection when it is first picked; until then, calls go to endpoints that have one.
  */
 export class ServiceChannel implements ChannelPolicy {
   readonly #init: ServiceChannelInit
@@ -52,9 +51,9 @@ export class ServiceChannel implements ChannelPolicy {
   #attached: AttachedBalancer | undefined
   /** The view that the connections were last compared with. */
   #view: EndpointView | undefined
-  /** Why the first list of instances is not known, once that was waited for. */
+  /** Why the first list of instances is not known, once the wait for it has failed. */
   #lookupFailure: string | undefined
-  /** Why no call can be made any more. */
+  /** Why no further call is possible. */
   #refusal: string | undefined
   #leave: (() => void) | undefined
 
@@ -83,16 +82,16 @@ export class ServiceChannel implements ChannelPolicy {
     for (const connection of this.#connections.values()) connection.resetBackoff()
   }
 
-  /** Refuses all further calls, those that wait included; calls under way go on. */
+  /** Rejects waiting and further calls; calls in progress continue. */
   refuse(reason: string): void {
     this.#refusal = reason
-    this.#letGo()
+    this.#releaseAll()
     this.#publish()
   }
 
   close(): void {
     this.#refusal ??= 'the channel was closed'
-    this.#letGo()
+    this.#releaseAll()
     this.#init.onClose()
   }
 
@@ -108,7 +107,7 @@ export class ServiceChannel implements ChannelPolicy {
     }
   }
 
-  /** Calls that wait pick again. */
+  /** Waiting calls pick again. */
   #followCluster(): void {
     if (this.#cluster?.isClosed && this.#refusal === undefined) {
       this.#leaveCluster()
@@ -123,7 +122,7 @@ export class ServiceChannel implements ChannelPolicy {
     this.#attached?.detach()
   }
 
-  #letGo(): void {
+  #releaseAll(): void {
     this.#lookup.abort()
     this.#leaveCluster()
     for (const connection of this.#connections.values()) connection.close()
@@ -139,7 +138,7 @@ export class ServiceChannel implements ChannelPolicy {
     if (this.#refusal === undefined) this.#publish()
   }
 
-  /** Tells the channel how it is; calls that wait pick again. */
+  /** Publishes the channel's state; waiting calls pick again. */
   #publish(): void {
     const { control } = this.#init
     const state = this.#look()
@@ -150,7 +149,7 @@ export class ServiceChannel implements ChannelPolicy {
     else control.publish(connectivity.transientFailure, state.details)
   }
 
-  /** A connection if there is one, whatever it may be used for; without any it begins to connect. */
+  /** Any connection that is ready; without one it begins to connect. */
   #look(): EndpointConnection | Refusal {
     if (this.#refusal !== undefined) return { kind: 'drop', details: this.#refusal }
     this.#follow()
@@ -159,7 +158,7 @@ export class ServiceChannel implements ChannelPolicy {
     return this.#choose({ attempted: [], hashKey: undefined })
   }
 
-  /** Lets go of connections to endpoints that have left the view. */
+  /** Releases connections to endpoints that are no longer in the view. */
   #follow(): void {
     const view = this.#cluster?.view
     if (view === this.#view) return
@@ -184,12 +183,12 @@ export class ServiceChannel implements ChannelPolicy {
     const choice = this.#pickConnected(tried)
     attempted.length = earlier
     if (choice instanceof EndpointConnection || choice === waiting || earlier === 0) return choice
-    // The attempts before have tried all that there are: again any.
+    // The previous attempts have tried all endpoints: start over.
     attempted.length = 0
     return this.#choose(tried)
   }
 
-  /** The policies of a client have picked the endpoint, and decide when it is tried: a backoff of grpc-js would only delay them. */
+  /** The policies of a client picked the endpoint and decide when it is tried, so the backoff of grpc-js is skipped. */
   #pickPinned(attempt: PinnedAttempt): PickDecision {
     if (this.#refusal !== undefined) {
       attempt.refusal = this.#refusal
@@ -207,7 +206,7 @@ export class ServiceChannel implements ChannelPolicy {
     return { kind: 'drop', details: attempt.failure }
   }
 
-  /** Leaves behind in `tried.attempted` what it has tried. */
+  /** Adds the endpoints that it tries to `tried.attempted`. */
   #pickConnected(tried: Tried): EndpointConnection | Refusal {
     const { service } = this.#init
     const earlier = tried.attempted.length
@@ -241,7 +240,7 @@ export class ServiceChannel implements ChannelPolicy {
     return made
   }
 
-  /** One of the endpoints that have a connection, at random. */
+  /** A random endpoint that has a connection. */
   #anyConnected(attempted: readonly Endpoint[]): EndpointConnection | undefined {
     const ready = [...this.#connections.values()].filter(
       ({ isReady, endpoint }) => isReady && endpoint.available && endpoint.instance.weight > 0 && !attempted.includes(endpoint),

@@ -17,7 +17,7 @@ const config = {
   retryThrottling: { maxTokens: 10, tokenRatio: 0.1 },
 }
 
-test('a method has the config of its own, else that of its service, else that of all', () => {
+test('a method has its own config, otherwise that of its service, otherwise that of all methods', () => {
   const find = createMethodFinder(readServiceConfig(JSON.stringify(config)), 0)
   expect(find('/shop.Orders/Get').timeout).toEqual({ seconds: 0, nanos: 250_000_000 })
   expect(find('/shop.Orders/Put').timeout).toEqual({ seconds: 2, nanos: 0 })
@@ -26,13 +26,13 @@ test('a method has the config of its own, else that of its service, else that of
   expect(find('/shop.Mail/Send').timeout).toBeUndefined()
 })
 
-test('the limit of a service is that of the methods that have none', () => {
+test('the time limit of a service applies to methods without one', () => {
   const find = createMethodFinder(readServiceConfig(JSON.stringify(config)), 1_500)
   expect(find('/shop.Mail/Send')).toMatchObject({ timeout: { seconds: 1, nanos: 500_000_000 }, retryPolicy: { maxAttempts: 2 } })
   expect(find('/shop.Orders/Put').timeout).toEqual({ seconds: 2, nanos: 0 })
   expect(createMethodFinder(readServiceConfig(undefined), 20)('/a/b').timeout).toEqual({ seconds: 0, nanos: 20_000_000 })
 })
 
-test('what is not about methods is kept', () => {
+test('other parts of the config are kept', () => {
   expect(readServiceConfig(JSON.stringify(config))).toMatchObject({ retryThrottling: config.retryThrottling })
 })

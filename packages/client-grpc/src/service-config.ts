@@ -1,12 +1,12 @@
-/** What of a method's config is read here; grpc-js reads the rest, such as its retry policy. */
+/** The part of a method's config that this package reads; grpc-js reads the rest, such as the retry policy. */
 export interface MethodConfig {
-  /** Which methods it is for. */
+  /** Methods that it applies to. */
   readonly name: readonly { readonly service?: string; readonly method?: string }[]
-  /** Limit of a call. */
+  /** Time limit of a call. */
   readonly timeout?: Duration | string
 }
 
-/** A duration as protobuf has it. */
+/** A duration as in protobuf's JSON. */
 interface Duration {
   readonly seconds: number
   readonly nanos: number
@@ -14,14 +14,14 @@ interface Duration {
 
 /** A channel's service config: https://github.com/grpc/grpc/blob/master/doc/service_config.md */
 export interface ServiceConfig {
-  /** Configs of methods. */
+  /** Configs by method. */
   readonly methodConfig: readonly MethodConfig[]
 }
 
-/** Most methods of a channel whose config is remembered. */
+/** Maximum number of methods of a channel whose config is cached. */
 const maxRemembered = 1_000
 
-/** Reads the channel option `grpc.service_config`, which grpc-js has checked before. */
+/** Reads the channel option `grpc.service_config`, which grpc-js has already validated. */
 export function readServiceConfig(json: unknown): ServiceConfig {
   const config: Partial<ServiceConfig> = typeof json === 'string' ? JSON.parse(json) : {}
   const methodConfig = (config.methodConfig ?? []).map((method) =>
@@ -31,7 +31,7 @@ export function readServiceConfig(json: unknown): ServiceConfig {
 }
 
 /**
- * Finds the config of a method by its path, such as `/shop.Orders/Get`: that of the method itself, else of its service, else of all.
+ * Finds the config of a method by its path, such as `/shop.Orders/Get`: that of the method itself, otherwise of its service, otherwise of all methods.
  *
  * @param timeoutMs limit of calls for which the config has none, in milliseconds; 0 for none
  */

@@ -1,6 +1,6 @@
 import type { Cluster } from '@sd/core'
 
-/** Notifies calls that wait for an instance: of changes of a cluster, and of connections by service. */
+/** Notifies calls that wait for an instance: of cluster changes and connections, by service. */
 export class ServiceWaits {
   readonly #waiting = new Map<string, Set<() => void>>()
 

@@ -1,7 +1,7 @@
 import { grpcStatusName } from '@sd/grpc-status'
 import type { GrpcStatus } from './grpc-types.ts'
 
-/** The status codes of gRPC that calls here are ended with, or looked at for. */
+/** The gRPC status codes that this package uses. */
 export const statusCodes = {
   cancelled: 1,
   deadlineExceeded: 4,
@@ -10,7 +10,7 @@ export const statusCodes = {
   unavailable: 14,
 } as const
 
-/** A status in words: the name of its code, and its details if there are any. */
+/** A status as text: the name of its code, and its details if there are any. */
 export function describeStatus({ code, details }: Pick<GrpcStatus, 'code' | 'details'>): string {
   return `${grpcStatusName(code)}${details && `: ${details}`}`
 }

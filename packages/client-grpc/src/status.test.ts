@@ -3,7 +3,7 @@ import { judgeOutcome } from '@sd/core'
 import { expect, test } from 'vitest'
 import { toOutcome } from './status.ts'
 
-test('the codes that speak against the host are failures, as the README lists them', () => {
+test('the codes that the README lists count against the host', () => {
   const codes = Object.keys(status).filter((name) => Number.isNaN(Number(name))) as (keyof typeof status)[]
   const verdictOf = (name: keyof typeof status): string =>
     judgeOutcome(toOutcome('orders', status[name], '', { deadlineBy: 'peer' }))
@@ -13,7 +13,7 @@ test('the codes that speak against the host are failures, as the README lists th
   expect(judgeOutcome(toOutcome('orders', status.DEADLINE_EXCEEDED, ''))).toBe('neutral')
 })
 
-test('what was not answered is an error, what was has a status', () => {
+test('a call without a response is an error, a call with one has a status', () => {
   expect(toOutcome('orders', status.OK, '', { latencyMs: 12 })).toEqual({ ok: true, status: 200, latencyMs: 12 })
   expect(toOutcome('orders', status.INTERNAL, '')).toMatchObject({ ok: false, status: 500 })
   const { ok, status: httpStatus, error } = toOutcome('orders', status.CANCELLED, 'by the caller')

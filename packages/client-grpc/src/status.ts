@@ -4,11 +4,11 @@ import { describeStatus, statusCodes } from './status-codes.ts'
 
 /** The outcome of a gRPC call: it never fails with anything but an {@link SdError}. */
 export interface CallOutcome extends Outcome {
-  /** How the call failed, if there was no response. */
+  /** The error, if there was no response. */
   readonly error?: SdError | undefined
 }
 
-/** Further facts about a call in addition to its status. */
+/** Facts about a call in addition to its status. */
 export interface StatusEvidence {
   /** Time to the head of the response, in milliseconds, if it is known. */
   readonly latencyMs?: number | undefined

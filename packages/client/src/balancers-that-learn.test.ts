@@ -12,14 +12,14 @@ afterEach(() => world.close())
 test.each([
   ['undici', undefined],
   ['fetch', () => createFetchTransport()],
-] as const)('a balancer is told of the head of every response, with %s', async (_, make) => {
-  const told: [Endpoint, HeaderFields][] = []
+] as const)('a balancer receives the head of every response, with %s', async (_, make) => {
+  const received: [Endpoint, HeaderFields][] = []
   let turn = 0
   const learning: Balancer = {
     name: 'learning',
     createPicker: ({ endpoints }) => ({
       pick: () => endpoints[turn++ % endpoints.length],
-      answered: (endpoint, headers) => told.push([endpoint, headers]),
+      responded: (endpoint, headers) => received.push([endpoint, headers]),
     }),
   }
   for (let instance = 0; instance < 2; instance++) {
@@ -29,8 +29,8 @@ test.each([
   }
   const client = world.client({ balancer: learning, ...(make && { transport: make() }) })
   for (let call = 0; call < 4; call++) await (await client.get('orders', '/')).text()
-  expect(new Set(told.map(([endpoint]) => endpoint)).size).toBe(2)
-  expect(told.map(([, headers]) => headers['set-cookie'])).toEqual(
-    told.map(([{ instance }]) => [`sid=127.0.0.1:${instance.port}`, 'other=1']),
+  expect(new Set(received.map(([endpoint]) => endpoint)).size).toBe(2)
+  expect(received.map(([, headers]) => headers['set-cookie'])).toEqual(
+    received.map(([{ instance }]) => [`sid=127.0.0.1:${instance.port}`, 'other=1']),
   )
 })

@@ -34,17 +34,17 @@ const breakers = { opossum: createOpossumBreaker, cockatiel: createCockatielBrea
 
 async function* failing(): AsyncGenerator<Uint8Array> {
   yield Buffer.from('a')
-  throw new Error('the browser went away')
+  throw new Error('the browser disconnected')
 }
 
-/** What callers do wrong, or give up: [code, what is sent]. `undefined` as code: it is put right, and succeeds. */
+/** Mistakes and aborts of callers: [error code, request]. `undefined` as the code: the request is corrected, and succeeds. */
 const mistakes: Readonly<
   Record<string, readonly [string | undefined, () => { path?: string; method?: string } & RequestOptions]>
 > = {
   'a header value with a line break': ['SD_INVALID', () => ({ headers: { 'x-user': 'a\nb' } })],
   'a header value beyond Latin-1': ['SD_INVALID', () => ({ headers: { 'x-user': 'Zoë €' } })],
-  'a header name with a blank': ['SD_INVALID', () => ({ headers: { 'x user': 'a' } })],
-  'a path with a blank': ['SD_INVALID', () => ({ path: '/search/a b' })],
+  'a header name with a space': ['SD_INVALID', () => ({ headers: { 'x user': 'a' } })],
+  'a path with a space': ['SD_INVALID', () => ({ path: '/search/a b' })],
   'a path with an accent': [undefined, () => ({ path: '/search/ü' })],
   'a method that is not a token': ['SD_INVALID', () => ({ method: 'GET /' })],
   'a body that can’t be sent': ['SD_INVALID', () => ({ method: 'POST', body: 5 as never })],
@@ -62,7 +62,7 @@ const mistakes: Readonly<
   ],
   'a content-length that is not a number': [undefined, () => ({ method: 'POST', body: 'a', headers: { 'content-length': 'x' } })],
   'a content-length without a body': [undefined, () => ({ headers: { 'content-length': '5' } })],
-  'a content-length that a stream does not keep': [
+  'a content-length that a stream does not match': [
     'SD_INVALID',
     () => ({ method: 'POST', body: Readable.from([Buffer.from('hello')]), headers: { 'content-length': '2' } }),
   ],
@@ -85,7 +85,7 @@ const mistakes: Readonly<
       return { method: 'PUT', body }
     },
   ],
-  'an upload that breaks off with an error': [
+  'an upload that ends with an error': [
     'SD_ABORTED',
     () => {
       const body = new Readable({ read() {} })
@@ -105,7 +105,7 @@ const mistakes: Readonly<
       }),
     }),
   ],
-  'a web stream that somebody else reads': [
+  'a web stream with another reader': [
     'SD_ABORTED',
     () => {
       const body = new ReadableStream()
@@ -116,7 +116,7 @@ const mistakes: Readonly<
   'a deadline of 1 ms': ['SD_DEADLINE_EXCEEDED', () => ({ path: '/slow', deadlineAt: performance.now() + 1 })],
   'a deadline of 5 ms': ['SD_DEADLINE_EXCEEDED', () => ({ path: '/slow', deadlineAt: performance.now() + 5 })],
   'a time limit of 3 ms': ['SD_DEADLINE_EXCEEDED', () => ({ path: '/slow', timeoutMs: 3 })],
-  'a deadline that is over': ['SD_DEADLINE_EXCEEDED', () => ({ deadlineAt: performance.now() - 1 })],
+  'a deadline that has passed': ['SD_DEADLINE_EXCEEDED', () => ({ deadlineAt: performance.now() - 1 })],
   'an abort': ['SD_ABORTED', () => ({ path: '/slow', signal: AbortSignal.timeout(2) })],
 }
 
@@ -159,7 +159,7 @@ async function setUp(
     balancer: createRoundRobinBalancer(),
     closeTimeoutMs: 200,
     ...resilient({ breaker, retry: createRetryPolicy }),
-    // The limit that resilient() measures could come on a busy machine, and is an instance's fault.
+    // On a busy machine the limit that resilient() measures could pass, which counts against an instance.
     attemptTimeoutMs: 10_000,
     ...transport,
   })
@@ -178,7 +178,7 @@ async function setUp(
 }
 
 test.each(Object.entries(transports))(
-  'over %s: a field that an interceptor sets wrong is shown to nobody',
+  'over %s: an invalid field that an interceptor sets is not in the error',
   async (_, [protocol, transport]) => {
     const attempt: Interceptor<AttemptContext> = (context, next) => {
       context.headers['x-token'] = 'SECRET\n'
@@ -199,7 +199,7 @@ test.each(Object.entries(transports))(
 
 describe.each(Object.entries(transports))('over %s', (_, [protocol, transport]) => {
   describe.each(Object.entries(breakers))('with %s', (_name, breaker) => {
-    test.each(Object.entries(mistakes))('120 × %s are held against nobody', async (_mistake, [code, make]) => {
+    test.each(Object.entries(mistakes))('120 × %s count against no instance', async (_mistake, [code, make]) => {
       const { client, isUntouched } = await setUp(breaker, protocol, transport())
       const codes = new Set<unknown>()
       for (let batch = 0; batch < 3; batch++) {
@@ -218,8 +218,8 @@ describe.each(Object.entries(transports))('over %s', (_, [protocol, transport]) 
 
     test.each<[string, () => Error]>([
       ['an error', () => new Error('a mistake')],
-      ['what another service failed with', () => new SdError('SD_UNAVAILABLE', 'No token')],
-    ])('120 × %s of an interceptor of attempts is held against nobody', async (_what, makeError) => {
+      ['the error of another service', () => new SdError('SD_UNAVAILABLE', 'No token')],
+    ])('120 × %s of an attempt interceptor counts against no instance', async (_what, makeError) => {
       const interceptor: Interceptor<AttemptContext> = ({ call }, next) =>
         call.path === '/mistake' ? Promise.reject(makeError()) : next()
       const { client, isUntouched } = await setUp(breaker, protocol, {
@@ -233,7 +233,7 @@ describe.each(Object.entries(transports))('over %s', (_, [protocol, transport]) 
     })
 
     test.each([true, false])(
-      '120 × a deadline in which a slow operation can not answer is held against nobody, answered before: %s',
+      '120 × a deadline that is too short for a slow operation counts against no instance, called before: %s',
       async (wasSeen) => {
         const { client, isUntouched } = await setUp(breaker, protocol, transport())
         for (let call = 0; call < 20; call++) await (await client.get('orders', '/')).bytes()
@@ -247,7 +247,7 @@ describe.each(Object.entries(transports))('over %s', (_, [protocol, transport]) 
       },
     )
 
-    test('120 × a limit of an attempt that the call makes too short is held against nobody', async () => {
+    test('120 × an attempt limit that the call sets too short counts against no instance', async () => {
       const { client, isUntouched } = await setUp(breaker, protocol, transport())
       for (let call = 0; call < 20; call++) await (await client.get('orders', '/slow')).bytes()
       let tooShort = 0
@@ -255,13 +255,13 @@ describe.each(Object.entries(transports))('over %s', (_, [protocol, transport]) 
         const calls = Array.from({ length: 40 }, () => client.get('orders', '/slow', { attemptTimeoutMs: 1 }))
         for (const { status } of await Promise.allSettled(calls)) if (status === 'rejected') tooShort++
       }
-      // Where the process stood still, that is no time of theirs, and some may be answered.
+      // A stall of this process is not charged to the attempts, so a few may succeed.
       expect(tooShort).toBeGreaterThan(60)
       expect(await (await client.get('orders', '/')).text()).toBe('good')
       isUntouched()
     })
 
-    test('120 × an own size limit is held against nobody', async () => {
+    test('120 × the size limit of the client counts against no instance', async () => {
       const { client, isUntouched } = await setUp(breaker, protocol, { ...transport(), maxResponseBytes: 1 })
       for (let call = 0; call < 120; call++) {
         const response = await client.get('orders', '/')

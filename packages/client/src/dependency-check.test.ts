@@ -10,7 +10,7 @@ beforeEach(() => {
 })
 afterEach(() => world.close())
 
-test('a service that is called is reported in the health of the caller, and does not make it unready', async () => {
+test('the caller reports a called service in its health, and stays ready without it', async () => {
   const client = world.client({ breaker: ({ name }) => createOpossumBreaker({ name }) })
   const fast = { intervalMs: 20, fall: 2, rise: 1 }
   using reporter = createHealthReporter({
@@ -40,12 +40,12 @@ test('a service that is called is reported in the health of the caller, and does
     () => expect(informational()).toMatchObject({ status: 'unhealthy', lastRun: { error: { code: 'SD_REJECTED' } } }),
     10_000,
   )
-  // Only because the other one was asked to.
+  // Only the check that is configured to.
   await eventually(() => expect(reporter.report().isReady).toBe(false), 10_000)
   expect(reporter.report().isLive).toBe(true)
 })
 
-test('alone it never makes the caller unready', async () => {
+test('by itself it never makes the caller unready', async () => {
   const client = world.client()
   const own = { name: 'own', run: async () => undefined }
   using reporter = createHealthReporter({

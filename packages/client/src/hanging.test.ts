@@ -26,7 +26,7 @@ beforeEach(async () => {
 })
 afterEach(async () => {
   await world.close()
-  // Not awaited: its source ignores the signal that ends its loops.
+  // Not awaited: the source of this discovery ignores its signal.
   void silent.close()
 })
 
@@ -53,7 +53,7 @@ function once(run: () => void): () => void {
 interface Slot {
   readonly options?: Partial<ServiceClientOptions> | (() => Partial<ServiceClientOptions>)
   readonly request?: RequestOptions
-  /** What it ends with at the deadline, if that is foreseen. */
+  /** Result at the deadline, if it is not the usual error. */
   readonly foreseen?: string
 }
 
@@ -63,12 +63,12 @@ const hangAfter: Interceptor<unknown> = async (_, next) => {
 }
 const limit = (acquire: () => Promise<never>) => ({ name: 'x', load: { max: 1, active: 0, waiting: 0 }, close() {}, acquire })
 
-/** What may never settle. Where the server is not the one that hangs, it answers `/ok` at once. */
+/** Parts that may never settle. Unless the server itself hangs, it responds to `/ok` at once. */
 const slots: Record<string, Slot> = {
   'the server': {},
   'the body of the request': { request: { body: { [Symbol.asyncIterator]: () => ({ next: hang }) } as never } },
   'a fallback': { options: { fallback: { kind: 'function', run: hang } } },
-  'a fallback for a bad status': {
+  'a fallback for a status of 500': {
     options: { fallback: { kind: 'function', run: hang } },
     request: { headers: { 'x-status': '503' } },
   },
@@ -86,7 +86,7 @@ const slots: Record<string, Slot> = {
   'a rate limiter in which calls wait': {
     options: { rateLimit: { limiter: { name: 'x', acquire: hang, close: async () => undefined } as never, wait: true } },
   },
-  'a rate limiter of each instance': {
+  'a rate limiter per instance': {
     options: { rateLimit: { limiter: { name: 'x', acquire: hang, close: async () => undefined } as never, scope: 'instance' } },
   },
   'a concurrency limit': { options: { concurrencyLimit: () => ({ ...limit(hang), tryAcquire: () => undefined }) } },
@@ -104,7 +104,7 @@ const kinds = {
   'when the client closes': { code: 'SD_CLOSED', timeoutMs: 0 },
 } as const
 
-describe.each(Object.entries(slots))('a call that waits for %s', (_, { options = {}, request = {}, foreseen }) => {
+describe.each(Object.entries(slots))('a call that waits for %s ends', (_, { options = {}, request = {}, foreseen }) => {
   test.each(Object.entries(kinds))('ends %s', async (kind, { code, timeoutMs }) => {
     await world.serve((incoming, response) => {
       const status = incoming.headers['x-status']
@@ -121,7 +121,7 @@ describe.each(Object.entries(slots))('a call that waits for %s', (_, { options =
     if (kind === 'at an abort') setTimeout(() => caller.abort(), 150)
     const closed = kind === 'when the client closes' ? client.close() : undefined
     expect(await seen).toBe(timeoutMs > 0 ? (foreseen ?? code) : code)
-    // What hangs has no end of its own: any bound tells, and this one holds on a busy machine.
+    // Without the fix the call would never end, so any bound is enough. This one also holds on a busy machine.
     expect(performance.now() - startedAt).toBeLessThan(5_000)
     expect({ permits, active: world.active(), listeners: getEventListeners(caller.signal, 'abort') }).toEqual({
       permits: 0,
@@ -132,8 +132,8 @@ describe.each(Object.entries(slots))('a call that waits for %s', (_, { options =
   })
 })
 
-describe('what comes after the end of a call', () => {
-  test('is given back: the permit that a limit grants too late', async () => {
+describe('after the end of a call', () => {
+  test('a permit that a limit grants too late is released', async () => {
     await world.serve((_, response) => response.end())
     let settled = 0
     const late = Promise.withResolvers<Permit>()
@@ -145,7 +145,7 @@ describe('what comes after the end of a call', () => {
     await eventually(() => expect(settled).toBe(1), 1_000)
   })
 
-  test('does nothing: next() of an interceptor', async () => {
+  test('next() of an interceptor has no effect', async () => {
     let requests = 0
     await world.serve((_, response) => {
       requests++
@@ -162,7 +162,7 @@ describe('what comes after the end of a call', () => {
     expect([requests, world.active()]).toEqual([1, 0])
   })
 
-  test('is not waited for: an answer of a fallback after the deadline', async () => {
+  test('a fallback that responds after the deadline is not awaited', async () => {
     await world.serve(() => undefined)
     const quick: ClientSettings['fallback'] = { kind: 'function', run: async () => ({ status: 299 }) }
     const client = world.client({ fallback: quick })
@@ -175,7 +175,7 @@ describe('the signal of a caller', () => {
     'a response that was read': async (client, signal) => (await client.get('orders', '/', { signal })).text(),
     'a response that was cancelled': async (client, signal) => (await client.get('orders', '/large', { signal })).cancel(),
     'a refused connection': (client, signal) => client.get('orders', '/reset', { signal }).catch(() => undefined),
-    'bad input': (client, signal) => client.get('orders', 'no slash', { signal }).catch(() => undefined),
+    'invalid input': (client, signal) => client.get('orders', 'no slash', { signal }).catch(() => undefined),
     'an unknown service': (client, signal) => client.get('nobody', '/', { signal }).catch(() => undefined),
     fetch: async (client, signal) => (await client.fetch('http://orders/', { signal })).text(),
     'a failed fetch': (client, signal) => client.fetch('http://nobody/', { signal }).catch(() => undefined),
@@ -183,7 +183,7 @@ describe('the signal of a caller', () => {
       for await (const _ of client.events('orders', '/events', { signal })) break
     },
   }
-  test.each(Object.entries(ends))('has no listener of ours after %s', async (_, run) => {
+  test.each(Object.entries(ends))('has no listener of the client after %s', async (_, run) => {
     await world.serve((incoming, response) => {
       if (incoming.url === '/reset') incoming.socket.destroy()
       else if (incoming.url === '/events') response.writeHead(200, { 'content-type': 'text/event-stream' }).write('data: a\n\n')
@@ -196,7 +196,7 @@ describe('the signal of a caller', () => {
   })
 })
 
-test('a deadline farther away than a timer reaches is no reason to end', async () => {
+test('a deadline beyond the longest timer does not end the call', async () => {
   await world.serve((_, response) => response.end('ok'))
   const interceptor: Interceptor<CallContext> = async (_, next) => {
     await new Promise((resolve) => setTimeout(resolve, 20))
@@ -207,7 +207,7 @@ test('a deadline farther away than a timer reaches is no reason to end', async (
   expect((await client.get('orders', '/', { timeoutMs: 0, deadlineAt })).status).toBe(200)
 })
 
-test('closing gives up what a transport does not close, and everything fails with SD_CLOSED afterwards', async () => {
+test('closing does not wait forever for the transport, and later calls fail with SD_CLOSED', async () => {
   const transport = {
     name: 'x',
     send: () => ({ rawHeaders: [], rawTrailers: [], write: () => true, end() {}, abort() {}, resume() {} }),

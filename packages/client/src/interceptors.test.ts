@@ -12,7 +12,7 @@ beforeEach(() => {
 })
 afterEach(() => world.close())
 
-/** The interceptor of the guide: a new token after a 401, and once more. */
+/** The interceptor of the guide: after a 401 it calls again with a new token. */
 const refresh: Interceptor<{ readonly headers: Record<string, string> }> = async (context, next) => {
   const first = await next()
   if (first.status !== 401) return first
@@ -21,11 +21,11 @@ const refresh: Interceptor<{ readonly headers: Record<string, string> }> = async
 }
 
 describe.each(['call', 'attempt'] as const)('an interceptor of a %s that calls next() again', (kind) => {
-  test('after a 401: the other response is handed out, and nothing stays taken', async () => {
+  test('after a 401 returns the second response, and no permit stays taken', async () => {
     await world.serve((incoming, response) => {
       if (incoming.headers.authorization === 'new') response.end('welcome')
       // A body that does not end: it is dropped when the request is repeated.
-      else response.writeHead(401).write('who are you?')
+      else response.writeHead(401).write('unauthorized')
     })
     const ends: unknown[] = []
     const stops = [
@@ -43,7 +43,7 @@ describe.each(['call', 'attempt'] as const)('an interceptor of a %s that calls n
     expect(ends).toEqual(Array(3).fill([401, 200, 'call 200']).flat())
   })
 
-  test('at once, like a hedge: the response that it returns stays, the other one ends', async () => {
+  test('concurrently, like a hedge, keeps the response that it returns, and the other one ends', async () => {
     let requests = 0
     await world.serve((_, response) => {
       requests++
@@ -55,7 +55,7 @@ describe.each(['call', 'attempt'] as const)('an interceptor of a %s that calls n
     expect([requests, world.active()]).toEqual([2, 0])
   })
 
-  test('a response that was read, or has come as a whole, can still be returned', async () => {
+  test('can still return a response that was read or is complete', async () => {
     let requests = 0
     await world.serve((_, response) => response.end(`number ${++requests}`))
     const first: Interceptor<unknown> = async (_, next) => {
@@ -69,7 +69,7 @@ describe.each(['call', 'attempt'] as const)('an interceptor of a %s that calls n
     expect([requests, world.active()]).toEqual([2, 0])
   })
 
-  test('a body that can be read only once is not sent twice', async () => {
+  test('does not send a body twice that can be read only once', async () => {
     await world.serve((incoming, response) => incoming.resume().on('end', () => response.writeHead(401).end()))
     const client = world.client({ interceptors: { [kind]: [refresh] } })
     await expect(client.post('orders', '/', { body: new Blob(['x']).stream() })).rejects.toMatchObject({
@@ -80,7 +80,7 @@ describe.each(['call', 'attempt'] as const)('an interceptor of a %s that calls n
   })
 })
 
-test('the breaker of an instance gives a permit for every request that an interceptor sends, and may refuse the second', async () => {
+test('an instance breaker grants a permit for every request that an interceptor sends, and may reject the second one', async () => {
   await world.serve((_, response) => response.writeHead(401).end())
   const settled: unknown[] = []
   const guard: ClientSettings['instanceBreaker'] = () =>
@@ -119,7 +119,7 @@ describe('an interceptor of a call', () => {
     expect(await (await client.post('orders', '/', text)).text()).toBe(type)
   })
 
-  test('that replaces it by what can not be sent fails the call', async () => {
+  test('that replaces it with an invalid body fails the call', async () => {
     await world.serve((_, response) => response.end())
     const replace: Interceptor<CallContext> = (call, next) => {
       call.body = 7 as never
@@ -167,7 +167,7 @@ describe('any interleaving of next(), failures and aborts', () => {
     }
   }
 
-  /** Replies as told, each a turn of the event loop later. */
+  /** Replies as configured, each reply one turn of the event loop later. */
   function createTransport(replies: readonly Reply[]): Transport & { open: number } {
     let sends = 0
     const transport: Transport & { open: number } = {
@@ -205,7 +205,7 @@ describe('any interleaving of next(), failures and aborts', () => {
     return transport
   }
 
-  test('leaves nothing active and no permit taken', async () => {
+  test('leaves no call active and no permit taken', async () => {
     await world.register(1, { id: 'a' })
     await world.register(2, { id: 'b' })
     let permits = 0

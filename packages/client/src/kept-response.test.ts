@@ -21,8 +21,8 @@ const retryLater: ClientSettings['retry'] = ({ budget }) =>
   createRetryPolicy({ budget, maxAttempts: 3, backoff: { kind: 'fixed', delayMs: 5, jitter: 0 } })
 const hedge: ClientSettings['hedge'] = ({ budget }) => createHedgePolicy({ budget, delayMs: 5, maxAttempts: 3 })
 
-describe('a response with a bad status is what the caller gets', () => {
-  /** What comes after it. */
+describe('the caller receives a response with a failure status', () => {
+  /** The result of the next attempt. */
   const worse: Record<string, () => Promise<unknown>> = {
     'no other instance': async () => undefined,
     'a connection that is refused': async () => world.register(await closedPort(), { id: 'b' }),
@@ -39,7 +39,7 @@ describe('a response with a bad status is what the caller gets', () => {
   const table = Object.entries(worse).flatMap(([what, serve]) =>
     Object.entries(policies).map(([policy, settings]) => [what, policy, serve, settings] as const),
   )
-  test.each(table)('rather than %s, by %s', async (_, __, serve, settings) => {
+  test.each(table)('instead of %s, with %s', async (_, __, serve, settings) => {
     await world.serve(unhealthy, { id: 'a' })
     await serve()
     const client = world.client({ attemptTimeoutMs: 1_000, ...settings })
@@ -48,7 +48,7 @@ describe('a response with a bad status is what the caller gets', () => {
     await eventually(() => expect(world.active()).toBe(0), 1_000)
   })
 
-  test('also at the deadline, if it has come as a whole', async () => {
+  test('also at the deadline, if it is complete', async () => {
     await world.serve(unhealthy, { id: 'a' })
     await world.serve(() => undefined, { id: 'b' })
     const client = world.client({ retry: retryAtOnce, timeoutMs: 400 })
@@ -70,7 +70,7 @@ describe.each([
   ['at once', retryAtOnce],
   ['after a delay', retryLater],
 ] as const)('a retry %s', (_, retry) => {
-  test('ends the response that it improves on, if its body is still to come', async () => {
+  test('ends the response that it improves on, if its body is incomplete', async () => {
     const cut = Promise.withResolvers<void>()
     await world.serve(
       (_, response) => {
@@ -87,7 +87,7 @@ describe.each([
   })
 })
 
-test('a retry that would begin after the deadline is not waited for: the response is handed out', async () => {
+test('a retry that would begin after the deadline is not made, and the response is returned', async () => {
   await world.serve(unhealthy, { id: 'a' })
   const client = world.client({ timeoutMs: 10_000, retry: { name: 'late', next: () => 10_001 } })
   const startedAt = performance.now()
@@ -106,7 +106,7 @@ test('a fallback does not hide failures from the breaker of the service', async 
   expect(client.breaker('orders')?.state).toBe('open')
 })
 
-test('calls leave no listener on the signal of their caller', async () => {
+test("calls leave no listener on the caller's signal", async () => {
   await world.serve((incoming, response) => {
     if (incoming.url === '/silent') return
     response.writeHead(incoming.url === '/bad' ? 503 : 200).end('x'.repeat(100_000))

@@ -26,7 +26,7 @@ describe('a hedge', () => {
   })
   afterEach(() => unsubscribe())
 
-  test('goes to another instance while the first takes long; the first answer wins, and the loser is aborted', async () => {
+  test('goes to another instance while the first is slow; the first response wins, and the other attempt is aborted', async () => {
     const aborted = Promise.withResolvers<void>()
     await world.serve((_, response) => void response.on('close', aborted.resolve), { id: 'a' })
     await world.serve((_, response) => response.end('fast'), { id: 'b' })
@@ -40,7 +40,7 @@ describe('a hedge', () => {
     expect(slow?.latencyMs).toBeGreaterThanOrEqual(29)
   })
 
-  test('leaves alone what may not be sent twice', async () => {
+  test('is not sent for a request that must not be sent twice', async () => {
     let requests = 0
     const listener: RequestListener = (_, response) => {
       requests++
@@ -56,7 +56,7 @@ describe('a hedge', () => {
     expect(requests).toBe(4)
   })
 
-  test('starts at once after a bad answer, and returns it if there is no other instance', async () => {
+  test('starts at once after a failure response, and returns it if there is no other instance', async () => {
     await world.serve((_, response) => response.writeHead(503).end('first'))
     const client = world.client({ hedge: () => createHedgePolicy({ delayMs: 1_000, maxAttempts: 3 }) })
     const alone = await client.get('orders', '/')
@@ -78,7 +78,7 @@ describe('a hedge', () => {
     await eventually(() => expect(world.active()).toBe(0), 1_000)
   })
 
-  test('an attempt that interceptors still hold back when another has won is not sent', async () => {
+  test('an attempt that interceptors hold back until another one has won is not sent', async () => {
     let requests = 0
     const listener: RequestListener = (_, response) => {
       requests++
@@ -99,7 +99,7 @@ describe('a hedge', () => {
 })
 
 describe('an attempt that takes too long', () => {
-  test('is given up for another instance, until the head of its answer has come', async () => {
+  test('is given up for another instance, until the head of its response arrives', async () => {
     const given = Promise.withResolvers<void>()
     await world.serve((_, response) => void response.on('close', given.resolve), { id: 'a' })
     await world.serve(
@@ -121,7 +121,7 @@ describe('an attempt that takes too long', () => {
 })
 
 describe('the retry budget', () => {
-  test('at 1,000 calls per second that all fail there are at most 1.2 × as many attempts, and 10 per second', async () => {
+  test('limits 1,000 failing calls per second to 1.2 × as many attempts, and 10 per second', async () => {
     let attempts = 0
     await world.serve((_, response) => {
       attempts++
@@ -151,11 +151,11 @@ describe('the retry budget', () => {
 describe('a deadline over A → B → C', () => {
   interface Chain {
     readonly client: ServiceClient
-    /** When requests came to C, and when they were given up there. */
+    /** Times at which requests arrived at C, and were cancelled there. */
     readonly startedAtC: number[]
     readonly abortedAtC: Promise<number>
   }
-  /** B calls C for what it is asked, with B's deadline and for as long as A waits; C never answers. */
+  /** B calls C for each request, with B's deadline and while A waits. C never responds. */
   async function createChain(): Promise<Chain> {
     const startedAtC: number[] = []
     const abortedAtC = Promise.withResolvers<number>()
@@ -185,7 +185,7 @@ describe('a deadline over A → B → C', () => {
     return { client: world.client(), startedAtC, abortedAtC: abortedAtC.promise }
   }
 
-  test('with 1,500 ms no attempt starts after they are over', async () => {
+  test('of 1,500 ms: no attempt starts after it has passed', async () => {
     const { client, startedAtC, abortedAtC } = await createChain()
     const startedAt = performance.now()
     await client
@@ -197,7 +197,7 @@ describe('a deadline over A → B → C', () => {
     for (const at of startedAtC) expect(at - startedAt).toBeLessThan(1_500)
   })
 
-  test("A's abort fires C's signal soon", async () => {
+  test('an abort in A aborts the signal in C soon', async () => {
     const { client, startedAtC, abortedAtC } = await createChain()
     const caller = new AbortController()
     const call = client.get('b', '/', { timeoutMs: 10_000, signal: caller.signal })
@@ -205,14 +205,14 @@ describe('a deadline over A → B → C', () => {
     await eventually(() => expect(startedAtC.length).toBe(3), 5_000)
     const abortedAt = performance.now()
     caller.abort()
-    // Long before anything would end there by itself.
+    // Long before the request would end there by itself.
     expect((await abortedAtC) - abortedAt).toBeLessThan(5_000)
     await expect(call).rejects.toMatchObject({ code: 'SD_ABORTED' })
   })
 })
 
 describe('the dispatcher', () => {
-  test('has all policies: it retries after a delay, sends text again, and asks breakers', async () => {
+  test('has all policies: it retries after a delay, sends text again, and respects breakers', async () => {
     const bodies: string[] = []
     await world.serve(async (incoming, response) => {
       let body = ''
@@ -235,7 +235,7 @@ describe('the dispatcher', () => {
     expect(bodies).toEqual(['POST ab b undefined'])
   })
 
-  test('is paused and aborted by its user', async () => {
+  test('can be paused and aborted', async () => {
     const closed = Promise.withResolvers<void>()
     const server = createServer((_, response) => {
       response.on('close', closed.resolve)

@@ -21,7 +21,7 @@ async function readBody(request: IncomingMessage): Promise<string> {
   return text
 }
 
-/** Answers with what it was asked. */
+/** Responds with the request as JSON. */
 async function echo(request: IncomingMessage, response: ServerResponse): Promise<void> {
   const { method, url, headers } = request
   const body = await readBody(request)
@@ -55,7 +55,7 @@ describe.each(Object.entries(transports))('over %s', (transportName, makeOptions
     expect(world.active()).toBe(0)
   })
 
-  test('all kinds of bodies can be sent', async () => {
+  test('every kind of body can be sent', async () => {
     await world.serve(echo)
     const client = world.client(makeOptions())
     const form = new FormData()
@@ -75,7 +75,7 @@ describe.each(Object.entries(transports))('over %s', (transportName, makeOptions
     await expect(client.post('orders', '/', { body: 'a', json: 1 })).rejects.toMatchObject({ code: 'SD_INVALID', field: 'body' })
   })
 
-  test('a large body streams with backpressure and completely', async () => {
+  test('a large body arrives completely, with back-pressure', async () => {
     const chunk = Buffer.alloc(65_536, 'x')
     await world.serve(async (_, response) => {
       for (let index = 0; index < 64; index++) if (!response.write(chunk)) await once(response, 'drain')
@@ -91,7 +91,7 @@ describe.each(Object.entries(transports))('over %s', (transportName, makeOptions
     await eventually(() => expect(world.active()).toBe(0), 1_000)
   })
 
-  test('an answer that is larger than the limit is refused', async () => {
+  test('a response over the size limit is rejected', async () => {
     await world.serve((_, response) => response.end(Buffer.alloc(200_000)))
     const client = world.client({ ...makeOptions(), maxResponseBytes: 100_000 })
     const response = await client.get('orders', '/')
@@ -99,7 +99,7 @@ describe.each(Object.entries(transports))('over %s', (transportName, makeOptions
     await eventually(() => expect(world.active()).toBe(0), 1_000)
   })
 
-  test('a refused connection is tried on another endpoint, with any method and with a stream', async () => {
+  test('after a refused connection another endpoint is tried, with any method and with a stream', async () => {
     await world.register(await closedPort(), { id: 'a-dead' })
     await world.serve(echo, { id: 'b-alive' })
     const client = world.client(makeOptions())
@@ -111,7 +111,7 @@ describe.each(Object.entries(transports))('over %s', (transportName, makeOptions
     expect(world.active()).toBe(0)
   })
 
-  test('a lost connection is tried again for an idempotent method only', async () => {
+  test('after a broken connection only an idempotent method is repeated', async () => {
     await world.serve((request) => request.socket.destroy(), { id: 'a-broken' })
     await world.serve(echo, { id: 'b-alive' })
     const client = world.client({ ...makeOptions(), balancer: { name: 'first', createPicker: firstPicker } })
@@ -120,7 +120,7 @@ describe.each(Object.entries(transports))('over %s', (transportName, makeOptions
     expect(world.active()).toBe(0)
   })
 
-  test('when every endpoint fails the last failure is told, with service and instance', async () => {
+  test('if every endpoint fails, the error is the last failure, with service and instance', async () => {
     await world.register(await closedPort(), { id: 'dead-1' })
     await world.register(await closedPort(), { id: 'dead-2' })
     await expect(world.client(makeOptions()).get('orders', '/')).rejects.toThrow(/Calling orders \(dead-\d\) failed/)
@@ -141,10 +141,10 @@ describe.each(Object.entries(transports))('over %s', (transportName, makeOptions
     expect(world.active()).toBe(0)
   })
 
-  test('aborting ends a call in every phase at once', async () => {
-    let asked = 0
+  test('an abort ends a call at once, in every phase', async () => {
+    let requests = 0
     await world.serve((request, response) => {
-      asked++
+      requests++
       if (request.url === '/body') response.write('part')
     })
     const client = world.client(makeOptions())
@@ -152,10 +152,10 @@ describe.each(Object.entries(transports))('over %s', (transportName, makeOptions
       code: 'SD_ABORTED',
       cause: 'why',
     })
-    expect(asked).toBe(0)
+    expect(requests).toBe(0)
     const head = new AbortController()
     const waiting = client.get('orders', '/head', { signal: head.signal })
-    await eventually(() => expect(asked).toBe(1), 1_000)
+    await eventually(() => expect(requests).toBe(1), 1_000)
     head.abort()
     await expect(waiting).rejects.toMatchObject({ code: 'SD_ABORTED' })
     const body = new AbortController()
@@ -166,7 +166,7 @@ describe.each(Object.entries(transports))('over %s', (transportName, makeOptions
     expect(world.active()).toBe(0)
   })
 
-  test('a body that nobody reads completes by itself when small, and ends at the deadline when large', async () => {
+  test('an unread body completes by itself if it is small, and ends at the deadline if it is large', async () => {
     await world.serve((request, response) => response.end(Buffer.alloc(request.url === '/small' ? 1_000 : 5_000_000)))
     const client = world.client({ ...makeOptions(), timeoutMs: 1_500 })
     await client.get('orders', '/small')
@@ -176,7 +176,7 @@ describe.each(Object.entries(transports))('over %s', (transportName, makeOptions
     await eventually(() => expect(world.active()).toBe(0), 4_000)
   })
 
-  test('cancelling drops the rest of a body, and a body is read once', async () => {
+  test('cancel drops the rest of a body, and a body can be read once', async () => {
     await world.serve((_, response) => response.end(Buffer.alloc(5_000_000)))
     const client = world.client(makeOptions())
     const response = await client.get('orders', '/')
@@ -190,7 +190,7 @@ describe.each(Object.entries(transports))('over %s', (transportName, makeOptions
     await eventually(() => expect(world.active()).toBe(0), 1_000)
   })
 
-  test('an answer without a body, and one in the middle of which the peer dies', async () => {
+  test('a response without a body is empty, and one whose peer dies in the middle is an error', async () => {
     await world.serve((request, response) => {
       if (request.url === '/none') response.writeHead(204).end()
       else response.writeHead(200, { 'content-length': '1000' }).write('part', () => request.socket.destroy())
@@ -207,8 +207,8 @@ const firstPicker: NonNullable<ServiceClientOptions['balancer']>['createPicker']
   pick: ({ attempted = [] }) => endpoints.find((endpoint) => !attempted.includes(endpoint)),
 })
 
-describe('answers', () => {
-  test('JSON is checked by a schema, and failures name the path', async () => {
+describe('responses', () => {
+  test('a schema validates JSON, and its errors name the path', async () => {
     await world.serve((request, response) =>
       response.end(request.url === '/good' ? '{"total":"3"}' : request.url === '/bad' ? '{"total":{}}' : '<html>'),
     )
@@ -221,7 +221,7 @@ describe('answers', () => {
     await expect((await client.get('orders', '/none')).json()).rejects.toMatchObject({ code: 'SD_MALFORMED' })
   })
 
-  test('a status that is no 2xx is no exception unless asked', async () => {
+  test('a status that is not 2xx throws only in ensureOk', async () => {
     await world.serve((_, response) => response.writeHead(503).end('busy'))
     const client = world.client()
     const response = await client.get('orders', '/')
@@ -230,19 +230,19 @@ describe('answers', () => {
     expect(() => again.ensureOk()).toThrow(expect.objectContaining({ code: 'SD_HTTP_STATUS', retryable: true }))
   })
 
-  test('compressed answers are decompressed if asked', async () => {
+  test('compressed responses are decompressed if configured', async () => {
     const { gzipSync } = await import('node:zlib')
     await world.serve((_, response) => response.writeHead(200, { 'content-encoding': 'gzip' }).end(gzipSync('hello')))
     expect(await (await world.client({ decompress: true }).get('orders', '/')).text()).toBe('hello')
     await world.serve(echo, { service: 'echo' })
-    const asked = await (await world.client({ decompress: true }).get('echo', '/')).json(echoed)
-    expect(asked.headers['accept-encoding']).toBe('gzip, deflate, br')
+    const received = await (await world.client({ decompress: true }).get('echo', '/')).json(echoed)
+    expect(received.headers['accept-encoding']).toBe('gzip, deflate, br')
     expect((await (await world.client().get('orders', '/')).bytes())[0]).toBe(0x1f)
   })
 })
 
 describe('deadlines', () => {
-  test('the remaining time is sent along and inherited by the next call', async () => {
+  test('the remaining time is sent, and the next call inherits it', async () => {
     const seen: number[] = []
     await world.serve((request, response) => {
       const deadlineAt = readDeadline(request.headers) ?? Number.NaN
@@ -271,9 +271,9 @@ describe('deadlines', () => {
     expect(listener).not.toHaveBeenCalled()
   })
 
-  test('connecting to an address that does not answer ends with the deadline, not with the connect timeout', async () => {
+  test('connecting to an address that does not respond ends at the deadline, before the connect timeout', async () => {
     const { createServer } = await import('node:net')
-    // A full backlog: the kernel drops what comes after it.
+    // A full backlog: the kernel drops further connections.
     const silent = createServer().listen({ port: 0, host: '127.0.0.1', backlog: 1 })
     await once(silent, 'listening')
     const { port } = silent.address() as { port: number }
@@ -288,7 +288,7 @@ describe('deadlines', () => {
 })
 
 describe('interceptors', () => {
-  test('wrap calls and attempts, the first outermost, and may change path and header fields', async () => {
+  test('wrap calls and attempts, the first outermost, and may change the path and header fields', async () => {
     await world.register(await closedPort(), { id: 'a-dead' })
     await world.serve(echo, { id: 'b-alive' })
     const order: string[] = []
@@ -323,7 +323,7 @@ describe('interceptors', () => {
     expect(order).toEqual(['call 1 in', 'call 2 false', 'attempt 1 a-dead', 'attempt 2 b-alive', 'call 1 out'])
   })
 
-  test('may answer by themselves, map errors and leave nothing open', async () => {
+  test('may respond themselves, map errors, and leave nothing open', async () => {
     await world.serve((_, response) => response.end(Buffer.alloc(1_000_000)))
     const endpoint = () => world.discovery.cluster('orders').view.endpoints[0]
     const cached = world.client({
@@ -350,9 +350,9 @@ describe('interceptors', () => {
 })
 
 describe('retry policies', () => {
-  test('judge answers before they are handed out, with a delay, and see everything', async () => {
-    let asked = 0
-    await world.serve((_, response) => response.writeHead(++asked < 3 ? 503 : 200, { 'retry-after': '0' }).end('x'))
+  test('judge responses before the caller receives them, may set a delay, and see every attempt', async () => {
+    let requests = 0
+    await world.serve((_, response) => response.writeHead(++requests < 3 ? 503 : 200, { 'retry-after': '0' }).end('x'))
     const seen: unknown[] = []
     const client = world.client({
       retry: {
@@ -375,8 +375,8 @@ describe('retry policies', () => {
   })
 })
 
-describe('closing and bad input', () => {
-  test('a closed client refuses calls, waits for those under way and may be closed again', async () => {
+describe('closing and invalid input', () => {
+  test('a closed client rejects calls, waits for those in progress, and may be closed again', async () => {
     await world.serve((_, response) => void setTimeout(() => response.end('late'), 50))
     const client = world.client({ closeTimeoutMs: 10_000 })
     const under = client.get('orders', '/')
@@ -387,7 +387,7 @@ describe('closing and bad input', () => {
     await closing
   })
 
-  test('a call that hangs is cut when the client closes', async () => {
+  test('a hanging call is ended when the client closes', async () => {
     await world.serve(() => undefined)
     const client = world.client({ closeTimeoutMs: 50 })
     const hanging = client.get('orders', '/')
@@ -397,7 +397,7 @@ describe('closing and bad input', () => {
     await expect(hanging).rejects.toMatchObject({ code: 'SD_CLOSED' })
   })
 
-  test('bad options and requests name the field', async () => {
+  test('errors for invalid options and requests name the field', async () => {
     await world.serve(echo)
     expect(() => world.client({ timeoutMs: -1 })).toThrow('Invalid timeoutMs')
     expect(() => world.client({ services: { orders: { timeout: 1 } as never } })).toThrow(

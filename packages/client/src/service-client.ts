@@ -119,6 +119,16 @@ export function createServiceClient(options: ServiceClientOptions): ServiceClien
     return mayCollapse(init) ? collapser.join(toCollapsible(init)) : new Call(init).run()
   }
 
+  /** Not asynchronous itself: one promise less for each call. */
+  function request(service: string, path: string, requestOptions: MethodRequestOptions = {}): Promise<ServiceResponse> {
+    try {
+      const { method = 'GET', ...rest } = requestOptions
+      return begin(checkMethod(method), service, path, rest)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
   function unlessClosed<Parameters extends unknown[], Result>(method: (...parameters: Parameters) => Result): typeof method {
     return (...parameters) => {
       if (openCalls.isClosed) throw closedError('client')
@@ -127,7 +137,7 @@ export function createServiceClient(options: ServiceClientOptions): ServiceClien
   }
 
   const client: ServiceClient = {
-    request: async (service, path, { method = 'GET', ...rest } = {}) => call(checkMethod(method), service, path, rest),
+    request,
     get: (service, path, requestOptions = {}) => call('GET', service, path, requestOptions),
     post: (service, path, requestOptions = {}) => call('POST', service, path, requestOptions),
     put: (service, path, requestOptions = {}) => call('PUT', service, path, requestOptions),

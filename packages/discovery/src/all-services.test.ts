@@ -1,5 +1,16 @@
 import { getEventListeners } from 'node:events'
-import { createServiceInstance, type Registry, SdError } from '@sd/core'
+import {
+  type AllServices,
+  createLatestWins,
+  createServiceInstance,
+  createSnapshot,
+  type LatestWins,
+  type Registry,
+  SdError,
+  type ServiceSnapshot,
+  type Staleness,
+  type Watched,
+} from '@sd/core'
 import { createMemoryRegistry, createMemoryStore } from '@sd/registry-memory'
 import { plainSpec } from '@sd/testing'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
@@ -182,4 +193,258 @@ test('rejects a source without service names, and more services than maxServices
   await refused
   await Promise.all([nameless.close(), small.close()])
   await close()
+})
+
+/** A list of one instance with that id. */
+function listOf(service: string, id: string, revision?: string): ServiceSnapshot {
+  const instances = [createServiceInstance({ ...plainSpec(service, 1), id })]
+  return createSnapshot({ service, instances, ...(revision !== undefined && { revision }) })
+}
+
+function staleSince(since: number, error = new SdError('SD_UNAVAILABLE', 'no connection')): Staleness {
+  return { since, error }
+}
+
+/** Streams of a source that the test writes to. They end with the signal of the reader. */
+function openStreams() {
+  const opened = new Map<string, { readonly stream: LatestWins<Watched<never>>; readonly signal: AbortSignal }>()
+  const calls: string[] = []
+  const open = (name: string, signal: AbortSignal | undefined): LatestWins<Watched<never>> => {
+    const stream = createLatestWins<Watched<never>>()
+    opened.set(name, { stream, signal: signal as AbortSignal })
+    calls.push(name)
+    signal?.addEventListener('abort', () => stream.end(), { once: true })
+    return stream
+  }
+  const find = (name: string) => {
+    const found = opened.get(name)
+    if (!found) throw new Error(`no stream ${name}`)
+    return found
+  }
+  return {
+    /** What was opened, in this order. */
+    calls,
+    signalOf: (name: string) => find(name).signal,
+    stream: (name: string) => find(name).stream,
+    source: {
+      getInstances: () => Promise.reject(new Error('not used')),
+      watch: (service: string, { signal } = {}) => open(service, signal),
+      watchServices: ({ signal } = {}) => open('(names)', signal),
+      watchAll: ({ signal } = {}) => open('(all)', signal),
+      capabilities: { watchAll: true, healthChecks: [] as never },
+    } as InstanceSource,
+    async offer(name: string, watched: Watched<AllServices | ServiceSnapshot | readonly string[]>): Promise<void> {
+      find(name).stream.offer(watched as Watched<never>)
+      await pass(1)
+    },
+  }
+}
+
+describe('a source with a stream of all services', () => {
+  test.each([
+    ['is asked for that stream only', true, ['(all)']],
+    ['whose stream does not work now is asked for the names and for each service', false, ['(names)', 'orders']],
+  ])('%s', async (_, watchAll, expected) => {
+    const { source, calls, offer } = openStreams()
+    const discovery = createDiscovery({ source: { ...source, capabilities: { ...source.capabilities, watchAll } as never } })
+    record(discovery)
+    await pass(1)
+    if (!watchAll) await offer('(names)', { value: ['orders'] })
+    expect(calls).toEqual(expected)
+    await discovery.close()
+  })
+
+  test('causes an event for the first state, for changed instances and for staleness, and for nothing else', async () => {
+    const { source, offer } = openStreams()
+    const discovery = createDiscovery({ source })
+    const { events } = record(discovery)
+    await pass(1)
+    const offerAndCount = async (watched: Watched<AllServices>): Promise<number> => {
+      await offer('(all)', watched)
+      return events.length
+    }
+    const stale = staleSince(1)
+    const listed = new Map([['orders', listOf('orders', 'a', '2')]])
+    expect(await offerAndCount({ stale })).toBe(0)
+    expect(await offerAndCount({ value: new Map() })).toBe(1)
+    expect(await offerAndCount({ value: new Map() })).toBe(1)
+    expect(await offerAndCount({ value: new Map([['orders', listOf('orders', 'a', '1')]]) })).toBe(2)
+    expect(await offerAndCount({ value: listed })).toBe(2)
+    expect(await offerAndCount({ value: listed, stale })).toBe(3)
+    expect([events[2]?.changes.size, events[2]?.stale]).toEqual([0, stale])
+    expect(await offerAndCount({ value: listed })).toBe(4)
+    await discovery.close()
+  })
+
+  test.each<[string, (streams: ReturnType<typeof openStreams>, events: AsyncIterator<AllServicesEvent>) => Promise<unknown>]>([
+    ['the reader returns', (_, events) => events.return?.() as Promise<unknown>],
+    [
+      'the source ends its stream',
+      (streams, events) => {
+        streams.stream('(all)').end()
+        return events.next()
+      },
+    ],
+    [
+      'the source fails',
+      (streams, events) => {
+        streams.stream('(all)').fail(new SdError('SD_DENIED', 'not allowed'))
+        return expect(events.next())
+          .rejects.toThrow('not allowed')
+          .then(() => ({ done: true, value: undefined }))
+      },
+    ],
+  ])('is released once %s', async (_, end) => {
+    const streams = openStreams()
+    const discovery = createDiscovery({ source: streams.source })
+    const controller = new AbortController()
+    const events = discovery.watchAll({ signal: controller.signal })[Symbol.asyncIterator]()
+    await streams.offer('(all)', { value: new Map() })
+    await events.next()
+    expect(getEventListeners(controller.signal, 'abort')).toHaveLength(1)
+    expect(await end(streams, events)).toEqual({ done: true, value: undefined })
+    expect(getEventListeners(controller.signal, 'abort')).toEqual([])
+    expect(streams.signalOf('(all)').aborted).toBe(true)
+    expect(await streams.stream('(all)').next()).toEqual({ done: true, value: undefined })
+    await discovery.close()
+  })
+
+  test('has released it when return() settles, and ends a loop over its iterator', async () => {
+    const { source } = openStreams()
+    const released = Promise.withResolvers<IteratorResult<never>>()
+    const stream = { next: () => Promise.resolve({ done: false, value: { value: new Map() } }), return: () => released.promise }
+    const watchAll = (() => ({ [Symbol.asyncIterator]: () => stream })) as never
+    const discovery = createDiscovery({ source: { ...source, watchAll } })
+    const iterator = discovery.watchAll()[Symbol.asyncIterator]() as AsyncIterableIterator<AllServicesEvent>
+    let isLeft = false
+    const loop = (async () => {
+      for await (const { services } of iterator) {
+        expect(services.size).toBe(0)
+        break
+      }
+      isLeft = true
+    })()
+    await pass(10)
+    expect(isLeft).toBe(false)
+    released.resolve({ done: true, value: undefined })
+    await loop
+    await discovery.close()
+  })
+})
+
+describe('services that are followed one by one', () => {
+  async function start({ maxServices = 10, names = [] as readonly string[] } = {}) {
+    const streams = openStreams()
+    const { watchAll: _, ...source } = streams.source
+    const discovery = createDiscovery({ source, maxServices })
+    const recording = record(discovery)
+    await pass(1)
+    if (names.length > 0) await streams.offer('(names)', { value: names })
+    return { ...streams, discovery, recording }
+  }
+
+  test('are reported once each of them has been listed or can not be, and later ones do not hold back the others', async () => {
+    const { recording, discovery, offer } = await start({ names: ['carts', 'orders', 'users'] })
+    await offer('carts', { value: listOf('carts', 'a') })
+    await offer('orders', { value: listOf('orders', 'a') })
+    expect(recording.events).toEqual([])
+    await offer('users', { stale: staleSince(1) })
+    expect(recording.last).toBe('carts=a orders=a!')
+    await offer('(names)', { value: ['carts', 'orders', 'users', 'zones'] })
+    await offer('carts', { value: listOf('carts', 'b') })
+    expect(recording.last).toBe('carts=b orders=a!')
+    await discovery.close()
+  })
+
+  test('keep their instances while they are stale, and are not stale afterwards', async () => {
+    const { recording, discovery, offer } = await start({ names: ['orders'] })
+    await offer('orders', { value: listOf('orders', 'a') })
+    await offer('orders', { stale: staleSince(1) })
+    expect(recording.last).toBe('orders=a!')
+    await offer('orders', { value: listOf('orders', 'a') })
+    expect([recording.last, recording.events.length]).toEqual(['orders=a', 3])
+    await discovery.close()
+  })
+
+  test('are stale while the names are, which is reported once per error', async () => {
+    const { recording, discovery, offer } = await start()
+    const error = new SdError('SD_UNAVAILABLE', 'no connection')
+    await offer('(names)', { stale: staleSince(1, error) })
+    expect(recording.events).toEqual([])
+    await offer('(names)', { value: ['orders'] })
+    await offer('orders', { value: listOf('orders', 'a') })
+    expect(recording.last).toBe('orders=a')
+    for (const since of [1, 2]) await offer('(names)', { value: ['orders'], stale: staleSince(since, error) })
+    expect([recording.last, recording.events.length]).toEqual(['orders=a!', 2])
+    await discovery.close()
+  })
+
+  test('are released once their name is removed, the others continue on the same stream', async () => {
+    const { recording, discovery, offer, calls, signalOf, stream } = await start({ names: ['orders'] })
+    const listeners = (): number => getEventListeners(signalOf('(names)'), 'abort').length
+    await offer('orders', { value: listOf('orders', 'a') })
+    const before = listeners()
+    await offer('(names)', { value: ['orders', 'users'] })
+    await offer('users', { value: listOf('users', 'a') })
+    expect([recording.last, listeners()]).toEqual(['orders=a users=a', before + 1])
+    await offer('(names)', { value: ['orders'] })
+    expect([recording.last, signalOf('users').aborted, listeners()]).toEqual(['orders=a', true, before])
+    expect((await stream('users').next()).done).toBe(true)
+    await offer('orders', { value: listOf('orders', 'b') })
+    expect([recording.last, signalOf('orders').aborted, calls]).toEqual(['orders=b', false, ['(names)', 'orders', 'users']])
+    await discovery.close()
+    expect([signalOf('orders').aborted, signalOf('(names)').aborted]).toEqual([true, true])
+  })
+
+  test('whose source ignores the signal are left at the next value', async () => {
+    const { source, offer } = openStreams()
+    const users = createLatestWins<Watched<ServiceSnapshot>>()
+    const { watchAll: _, ...rest } = source
+    const watch = ((service: string, options: object) =>
+      service === 'users' ? users : source.watch?.(service, options)) as InstanceSource['watch']
+    const discovery = createDiscovery({ source: { ...rest, ...(watch && { watch }) } })
+    record(discovery)
+    await pass(1)
+    await offer('(names)', { value: ['users'] })
+    await offer('(names)', { value: [] })
+    users.offer({ value: listOf('users', 'a') })
+    await pass(1)
+    expect(await users.next()).toEqual({ done: true, value: undefined })
+    await discovery.close()
+  })
+
+  test('end with the names of the source', async () => {
+    const { discovery, stream } = await start()
+    const events = discovery.watchAll()[Symbol.asyncIterator]()
+    const next = events.next()
+    await pass(1)
+    stream('(names)').end()
+    expect(await next).toEqual({ done: true, value: undefined })
+    await discovery.close()
+  })
+
+  test('may be as many as maxServices', async () => {
+    const { recording, discovery, offer } = await start({ maxServices: 2, names: ['orders', 'users'] })
+    await offer('orders', { value: listOf('orders', 'a') })
+    await offer('users', { value: listOf('users', 'a') })
+    expect([recording.last, recording.failed]).toEqual(['orders=a users=a', undefined])
+    await discovery.close()
+  })
+
+  test('are not asked for if the signal has fired before', async () => {
+    const { source, calls } = openStreams()
+    const { watchAll: _, ...rest } = source
+    const discovery = createDiscovery({ source: rest })
+    const signal = AbortSignal.abort()
+    expect((await discovery.watchAll({ signal })[Symbol.asyncIterator]().next()).done).toBe(true)
+    expect(calls).toEqual([])
+    await discovery.close()
+  })
+
+  test('need a source that can follow a service', async () => {
+    const { watchAll: _, watch: __, ...source } = openStreams().source
+    const discovery = createDiscovery({ source })
+    await expect(discovery.watchAll()[Symbol.asyncIterator]().next()).rejects.toMatchObject({ code: 'SD_UNSUPPORTED' })
+    await discovery.close()
+  })
 })

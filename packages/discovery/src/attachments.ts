@@ -73,8 +73,8 @@ class Attachment implements AttachedBalancer {
     this.#picker.changed?.(endpoint)
   }
 
-  answered(endpoint: Endpoint, headers: HeaderFields): void {
-    this.#picker.answered?.(endpoint, headers)
+  responded(endpoint: Endpoint, headers: HeaderFields): void {
+    this.#picker.responded?.(endpoint, headers)
   }
 
   /**

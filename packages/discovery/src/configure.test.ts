@@ -82,6 +82,21 @@ describe('configure', () => {
     expect(used()).toBe('123')
   })
 
+  test('applies other numbers of failure accrual to the failures that follow', async () => {
+    await start({ failureAccrual: { maxFailures: 5 } })
+    const [one] = discovery.cluster('orders').view.endpoints
+    const fail = (): void => {
+      one?.acquire()
+      one?.release({ ok: false, sent: true, status: 500, startedAt: performance.now(), latencyMs: 1 })
+    }
+    fail()
+    fail()
+    expect(used()).toBe('0123')
+    discovery.configure({ coalesceMs: 0, failureAccrual: { maxFailures: 3 } })
+    fail()
+    expect(used()).toBe('123')
+  })
+
   test('disables failure accrual, which ends its penalties, and enables it again', async () => {
     await start()
     const [one] = discovery.cluster('orders').view.endpoints
@@ -97,6 +112,21 @@ describe('configure', () => {
     discovery.configure({ coalesceMs: 0, failureAccrual: { minPenaltyMs: 100 } })
     fail()
     expect(used()).toBe('123')
+  })
+
+  test('applies another idle time to services in use, and to later ones', async () => {
+    await start({ idleMs: 600_000 })
+    const followed = (): string => [...discovery.statistics().byService.keys()].join(' ')
+    const timers = vi.getTimerCount()
+    discovery.configure({ idleMs: 5_000 })
+    expect(vi.getTimerCount()).toBe(timers)
+    await vi.advanceTimersByTimeAsync(4_000)
+    expect(followed()).toBe('orders')
+    await vi.advanceTimersByTimeAsync(4_000)
+    expect(followed()).toBe('')
+    await discovery.cluster('orders').ready()
+    await vi.advanceTimersByTimeAsync(8_000)
+    expect(followed()).toBe('')
   })
 
   test.each([

@@ -1,4 +1,4 @@
-import { SdError, subscribeTelemetry, type TelemetryEvents } from '@sd/core'
+import { type Cluster, SdError, subscribeTelemetry, type TelemetryEvents } from '@sd/core'
 import { createMemoryRegistry, type MemoryRegistry } from '@sd/registry-memory'
 import { createSeededRandom, eventually, plainSpec } from '@sd/testing'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
@@ -120,10 +120,10 @@ describe('changes', () => {
     const discovery = discover({ coalesceMs: 10_000 })
     const cluster = discovery.cluster('orders')
     await cluster.ready()
-    const [gone, kept] = cluster.view.endpoints
+    const [dropped, kept] = cluster.view.endpoints
     kept?.acquire()
     await one.deregister()
-    await eventually(() => expect(gone?.available).toBe(false), 1_000)
+    await eventually(() => expect(dropped?.available).toBe(false), 1_000)
     expect(cluster.view.endpoints).toHaveLength(2)
     await two.update({ weight: 7 })
     await discovery.refresh('orders')
@@ -297,6 +297,28 @@ describe('bounds', () => {
     expect(() => discovery.cluster('d')).toThrow(expect.objectContaining({ code: 'SD_TOO_LARGE' }))
   })
 
+  test.each([
+    ['in use', (cluster: Cluster) => cluster.attach(first as never)],
+    ['not in use', () => undefined],
+  ])('a service that is %s and waits for its first list is dropped only after readyTimeoutMs', async (_, use) => {
+    vi.useFakeTimers()
+    const watch = () => ({ [Symbol.asyncIterator]: () => ({ next: () => new Promise<never>(() => {}) }) })
+    const silent = { getInstances: () => new Promise<never>(() => {}), watch }
+    const limits = { maxServices: 1, readyTimeoutMs: 1_000, idleMs: 600_000 }
+    const discovery = createDiscovery({ source: silent, ...limits })
+    const a = discovery.cluster('a')
+    use(a)
+    await vi.advanceTimersByTimeAsync(1_000)
+    expect(() => discovery.cluster('b')).toThrow(expect.objectContaining({ code: 'SD_TOO_LARGE' }))
+    await vi.advanceTimersByTimeAsync(1)
+    discovery.cluster('b')
+    expect([...discovery.statistics().byService.keys()]).toEqual(['b'])
+    const closing = discovery.close()
+    await vi.advanceTimersByTimeAsync(2_000)
+    await closing
+    vi.useRealTimers()
+  })
+
   test('a name without instances is dropped after a minute, however long idleMs is', async () => {
     vi.useFakeTimers()
     await registry.register(plainSpec('orders', 1))
@@ -322,6 +344,15 @@ describe('bounds', () => {
 })
 
 describe('closing and bad input', () => {
+  test('a cluster that was kept rejects lookups, also known ones', async () => {
+    await registry.register(plainSpec('orders', 1))
+    const discovery = discover()
+    const cluster = discovery.cluster('orders')
+    await cluster.ready()
+    await discovery.close()
+    await expect(cluster.ready()).rejects.toMatchObject({ code: 'SD_CLOSED' })
+  })
+
   test('ends everything and rejects later calls', async () => {
     const discovery = discover()
     const events = discovery.watch('orders')[Symbol.asyncIterator]()

@@ -1,10 +1,11 @@
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createServiceInstance, type SdError } from '@sd/core'
+import { createServiceInstance, createSnapshot, type SdError, type ServiceSnapshot } from '@sd/core'
 import { createMemoryRegistry, createMemoryStore } from '@sd/registry-memory'
 import { eventually, fullSpec, hostileMetadata, hostileNames } from '@sd/testing'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { createDiskSnapshots } from './disk-snapshots.ts'
 import { createDiscovery, type Discovery, type DiskSnapshotOptions } from './index.ts'
 
 let directory: string
@@ -32,7 +33,7 @@ function start(store = createMemoryStore(), snapshots: DiskSnapshotOptions = { d
   return { registry, discovery, errors, store }
 }
 
-function startAway(snapshots?: DiskSnapshotOptions, readyTimeoutMs?: number) {
+function startUnreachable(snapshots?: DiskSnapshotOptions, readyTimeoutMs?: number) {
   const store = createMemoryStore()
   store.setAvailable(false)
   return start(store, snapshots, readyTimeoutMs)
@@ -40,7 +41,7 @@ function startAway(snapshots?: DiskSnapshotOptions, readyTimeoutMs?: number) {
 
 /** Starts without the registry, and waits for the errors of the disk: it may be read after the call has failed. */
 async function errorsOfStart(snapshots?: DiskSnapshotOptions): Promise<readonly SdError[]> {
-  const { discovery, errors } = startAway(snapshots, 100)
+  const { discovery, errors } = startUnreachable(snapshots, 100)
   await expect(discovery.discover('orders')).rejects.toMatchObject({ code: 'SD_UNAVAILABLE' })
   await eventually(() => expect(errors).toHaveLength(1), 5_000)
   return errors
@@ -59,7 +60,7 @@ async function leaveSnapshot(snapshots?: DiskSnapshotOptions): Promise<string> {
 describe('a cold start without the registry', () => {
   test('serves the list on disk, stale, and then the real one', async () => {
     await leaveSnapshot()
-    const { discovery, registry, store } = startAway()
+    const { discovery, registry, store } = startUnreachable()
     const snapshot = await discovery.discover('orders')
     expect(snapshot.stale).toBe(true)
     expect(snapshot.instances).toEqual(
@@ -80,7 +81,7 @@ describe('a cold start without the registry', () => {
   })
 
   test('rejects with the error of the source if there is nothing on disk', async () => {
-    const { discovery, errors } = startAway(undefined, 100)
+    const { discovery, errors } = startUnreachable(undefined, 100)
     await expect(discovery.discover('orders')).rejects.toMatchObject({ code: 'SD_UNAVAILABLE' })
     expect(errors).toEqual([])
   })
@@ -100,7 +101,7 @@ describe('a file', () => {
       expect(file).toMatch(/^[a-zA-Z0-9_-]+\.snapshot$/)
       expect((await stat(join(directory, file))).mode & 0o777).toBe(0o600)
     }
-    const cold = startAway().discovery
+    const cold = startUnreachable().discovery
     for (const name of hostileNames) expect((await cold.discover(name)).instances).toHaveLength(1)
   })
 
@@ -138,16 +139,81 @@ describe('a file', () => {
 
   test('signed with the right secret is accepted', async () => {
     await leaveSnapshot({ directory, secret })
-    const { discovery } = startAway({ directory, secret })
+    const { discovery } = startUnreachable({ directory, secret })
     expect((await discovery.discover('orders')).instances).toHaveLength(1)
   })
 
-  test('that can not be written or read is reported, with no other effect', async () => {
+  test('that cannot be written or read is reported, with no other effect', async () => {
     const blocked = join(directory, 'file')
     await writeFile(blocked, '')
     const { registry, discovery, errors } = start(undefined, { directory: join(blocked, 'below') })
     await registry.register(fullSpec)
     expect((await discovery.discover('orders')).instances).toHaveLength(1)
     await eventually(() => expect(errors[0]).toMatchObject({ code: 'SD_UNAVAILABLE' }), 1_000)
+  })
+})
+
+describe('the folder', () => {
+  const listOf = (service: string, revision: string): ServiceSnapshot => {
+    const instance = createServiceInstance({ ...fullSpec, service }, { createdAt: 1, updatedAt: 2 })
+    return createSnapshot({ service, revision, instances: [instance] })
+  }
+
+  test('is created with the folders above it, for its owner only', async () => {
+    const below = join(directory, 'a', 'b')
+    await createDiskSnapshots({ directory: below }).save(listOf('orders', '1'))
+    for (const folder of [below, join(directory, 'a')]) expect((await stat(folder)).mode & 0o777).toBe(0o700)
+  })
+
+  test('has one file per service, however long the names are, each beginning with the name', async () => {
+    const disk = createDiskSnapshots({ directory })
+    const long = 'a'.repeat(100)
+    for (const service of ['orders', 'orders:admin', `${long}1`, `${long}2`]) await disk.save(listOf(service, service))
+    const names = (await readdir(directory)).map((file) => file.replace(/-[0-9a-f]{16}\.snapshot$/, '')).sort()
+    expect(names).toEqual(['a'.repeat(40), 'a'.repeat(40), 'orders', 'orders_admin'])
+    expect((await disk.load(`${long}2`))?.revision).toBe(`${long}2`)
+  })
+
+  test('gives back what was saved, stale, with its revision and its times', async () => {
+    const disk = createDiskSnapshots({ directory })
+    await disk.save(listOf('orders', '7'))
+    const loaded = await disk.load('orders')
+    expect(loaded).toMatchObject({ service: 'orders', revision: '7', stale: true, instances: [{ createdAt: 1, updatedAt: 2 }] })
+    expect(await disk.load('users')).toBeUndefined()
+  })
+
+  test('has the last of several lists that were saved at the same time, and later ones', async () => {
+    const disk = createDiskSnapshots({ directory })
+    await Promise.all(['1', '2', '3'].map((revision) => disk.save(listOf('orders', revision))))
+    expect((await disk.load('orders'))?.revision).toBe('3')
+    void disk.save(listOf('orders', 'a'))
+    await disk.save(listOf('orders', '4'))
+    expect((await disk.load('orders'))?.revision).toBe('4')
+    void disk.save(listOf('orders', '5'))
+    void disk.save(listOf('users', '5'))
+    await disk.flush()
+    expect([(await disk.load('orders'))?.revision, (await disk.load('users'))?.revision]).toEqual(['5', '5'])
+  })
+
+  test('has no incomplete file after a write failed, and the next write succeeds', async () => {
+    const disk = createDiskSnapshots({ directory })
+    await disk.save(listOf('orders', '1'))
+    const [file = ''] = await readdir(directory)
+    await rm(join(directory, file))
+    await mkdir(join(directory, file, 'blocks the name'), { recursive: true })
+    const failed = disk.save(listOf('orders', '2'))
+    await disk.flush()
+    await expect(failed).rejects.toMatchObject({
+      code: 'SD_UNAVAILABLE',
+      message: expect.stringContaining('writing the snapshot of orders'),
+    })
+    expect(await readdir(directory)).toEqual([file])
+    await expect(disk.load('orders')).rejects.toMatchObject({
+      code: 'SD_UNAVAILABLE',
+      message: expect.stringContaining('reading the snapshot of orders'),
+    })
+    await rm(join(directory, file), { recursive: true })
+    await disk.save(listOf('orders', '3'))
+    expect((await disk.load('orders'))?.revision).toBe('3')
   })
 })

@@ -28,9 +28,9 @@ export class EndpointSet {
       next.set(key, known ?? createEndpoint(instance, this.#options))
       before.delete(key)
     }
-    for (const gone of before.values()) {
-      gone.block('removed', { reason: 'removed' })
-      this.#onRemoved(gone)
+    for (const removed of before.values()) {
+      removed.block('removed', { reason: 'removed' })
+      this.#onRemoved(removed)
     }
     this.#byKey = next
     this.endpoints = [...next.values()]

@@ -71,6 +71,7 @@ describe('what takes an instance out', () => {
     ['5 failures in a row without a response', 5, { error: reset, sent: true }],
     ['5 failures in a row', 5, { status: 500, latencyMs: 1 }],
     ['status 503, retry after 2000 ms', 1, { status: 503, latencyMs: 1, retryAfterMs: 2_000 }],
+    ['status unknown, retry after 2000 ms', 1, { error: new SdError('SD_UNAVAILABLE', 'busy'), retryAfterMs: 2_000 }],
   ])('reports the reason: %s', async (detail, times, outcome) => {
     const [one] = await start(4)
     for (let time = 0; time < times; time++) attempt(one, outcome)
@@ -89,7 +90,7 @@ describe('what takes an instance out', () => {
   test('a timeout does not, if the instance sent another response since the attempt began', async () => {
     const [one] = await start(4)
     await vi.advanceTimersByTimeAsync(10_000)
-    one?.answered()
+    one?.responded()
     await vi.advanceTimersByTimeAsync(1_000)
     attempt(one, { error: late }, 5_000)
     expect(one?.available).toBe(true)
@@ -109,7 +110,7 @@ describe('what takes an instance out', () => {
     expect(one?.available).toBe(true)
     await vi.advanceTimersByTimeAsync(0)
     expect([one?.available, one?.blocks[0]?.detail]).toEqual([false, 'no response for 1001 ms'])
-    one?.answered()
+    one?.responded()
     expect(one?.available).toBe(true)
     one?.acquire()
     // One that is always slow, and one whose callers give up.
@@ -127,7 +128,7 @@ describe('what takes an instance out', () => {
     for (let count = 0; count < 20; count++) one?.acquire()
     await vi.advanceTimersByTimeAsync(2_000)
     one?.acquire()
-    one?.answered()
+    one?.responded()
     await vi.advanceTimersByTimeAsync(0)
     expect(one?.available).toBe(true)
   })
@@ -141,6 +142,56 @@ describe('what takes an instance out', () => {
     await vi.advanceTimersByTimeAsync(120)
     attempt(one, { error: given, latencyMs: 80 })
     expect(reasonOf(one)).toBe('unreachable')
+  })
+
+  test.each([
+    ['fewer than maxFailures times', 4, 1_000, false],
+    ['maxFailures times', 5, 1_000, true],
+    ['maxFailures times within half a second', 5, 499, false],
+  ])('losing against faster attempts %s', async (_, times, durationMs, isOut) => {
+    const [one] = await start(4)
+    await vi.advanceTimersByTimeAsync(60_000)
+    attempt(one, { error: given, latencyMs: 0 })
+    await vi.advanceTimersByTimeAsync(durationMs)
+    for (let time = 1; time < times; time++) attempt(one, { error: given, latencyMs: 0 })
+    expect(one?.available).toBe(!isOut)
+  })
+
+  test.each<[string, (endpoint: Endpoint | undefined) => unknown]>([
+    ['a success', (endpoint) => attempt(endpoint, answers)],
+    ['the head of a response', (endpoint) => endpoint?.responded()],
+  ])('losing against faster attempts does not, with %s in between', async (_, tell) => {
+    const [one] = await start(4)
+    await vi.advanceTimersByTimeAsync(60_000)
+    const lose = async (): Promise<void> => {
+      for (let time = 0; time < 4; time++) {
+        attempt(one, { error: given, latencyMs: 1 })
+        await vi.advanceTimersByTimeAsync(300)
+      }
+    }
+    await lose()
+    tell(one)
+    await vi.advanceTimersByTimeAsync(1)
+    await lose()
+    expect(one?.available).toBe(true)
+    attempt(one, { error: given, latencyMs: 1 })
+    expect(one?.available).toBe(false)
+  })
+
+  test('an attempt that lost does not, if a response came since it began', async () => {
+    const [one] = await start(4, { failureAccrual: { maxFailures: 1 } })
+    await vi.advanceTimersByTimeAsync(60_000)
+    attempt(one, { error: given, latencyMs: 1 })
+    await vi.advanceTimersByTimeAsync(1_000)
+    one?.responded()
+    attempt(one, { error: given, latencyMs: 5 }, 500)
+    expect(one?.available).toBe(true)
+  })
+
+  test('a Retry-After of 0 is not one', async () => {
+    const [one] = await start(4)
+    attempt(one, { status: 503, latencyMs: 1, retryAfterMs: 0 })
+    expect(one?.available).toBe(true)
   })
 
   test('a success between failures does not', async () => {
@@ -279,10 +330,42 @@ describe('an instance that is out', () => {
     expect(one?.isTrial).toBe(false)
   })
 
+  test('gets less than a second of the time for repeatable requests only', async () => {
+    const [one, two] = await start(4)
+    const balancer = cluster().attach(first)
+    attempt(one, { error: late })
+    await vi.advanceTimersByTimeAsync(1_000)
+    await vi.advanceTimersByTimeAsync(999)
+    expect(balancer.pick({ repeatable: false })).toBe(two)
+    await vi.advanceTimersByTimeAsync(1)
+    expect(balancer.pick({ repeatable: false })).toBe(one)
+  })
+
+  test.each([
+    [0, 750],
+    [0.5, 1_000],
+    [1, 1_250],
+  ])('is out for its penalty, less or more by a quarter at random: %d', async (random, expectedMs) => {
+    vi.mocked(Math.random).mockReturnValue(random)
+    const [one] = await start(4)
+    attempt(one, { error: late })
+    await vi.advanceTimersByTimeAsync(expectedMs - 1)
+    expect(one?.isTrial).toBe(false)
+    await vi.advanceTimersByTimeAsync(1)
+    expect(one?.isTrial).toBe(true)
+  })
+
+  test('that sent Retry-After is not tried sooner in a panic', async () => {
+    const endpoints = await start(2)
+    for (const endpoint of endpoints) attempt(endpoint, { status: 503, latencyMs: 1, retryAfterMs: 10_000 })
+    await vi.advanceTimersByTimeAsync(9_000)
+    expect(endpoints.map(({ isTrial }) => isTrial)).toEqual([false, false])
+  })
+
   test('is in again at the head of a response', async () => {
     const [one] = await start(4)
     attempt(one, { error: late })
-    one?.answered()
+    one?.responded()
     expect(one?.available).toBe(true)
   })
 

@@ -104,7 +104,7 @@ export class FailureAccrual {
   }
 
   /** A blocked endpoint sent the head of a response. */
-  answered(endpoint: Endpoint): void {
+  responded(endpoint: Endpoint): void {
     if (this.#penalties.get(endpoint)?.reason === 'unreachable') this.#end(endpoint)
   }
 
@@ -130,7 +130,7 @@ export class FailureAccrual {
   }
 
   /** A panic began: schedules trials sooner. */
-  hurry(): void {
+  detectSooner(): void {
     for (const [endpoint, penalty] of this.#penalties) {
       if (penalty.dueAt === Number.POSITIVE_INFINITY) this.#schedule(endpoint, penalty, this.#waitOf(penalty))
     }
@@ -185,8 +185,8 @@ export class FailureAccrual {
   #lost(endpoint: Endpoint, outcome: Outcome): void {
     const { startedAt = 0 } = outcome
     const before = this.#losses.get(endpoint)
-    if (endpoint.answeredAt > (before?.since ?? startedAt)) this.#losses.delete(endpoint)
-    if (endpoint.answeredAt > startedAt) return
+    if (endpoint.respondedAt > (before?.since ?? startedAt)) this.#losses.delete(endpoint)
+    if (endpoint.respondedAt > startedAt) return
     const { count, since } = extend(this.#losses, endpoint)
     const penalty = this.#penalties.get(endpoint)
     const isSilent = count >= this.#options.maxFailures && performance.now() - since >= silentMs
@@ -202,7 +202,7 @@ export class FailureAccrual {
   #reasonFor(endpoint: Endpoint, outcome: Outcome): AccrualReason | undefined {
     const { status, sent = true, startedAt, error, retryAfterMs } = outcome
     if (retryAfterMs !== undefined && retryAfterMs > 0) return 'retry-after'
-    const isSilent = startedAt === undefined || endpoint.answeredAt <= startedAt
+    const isSilent = startedAt === undefined || endpoint.respondedAt <= startedAt
     if (status === undefined && isSilent && (!sent || isTimeout(error))) return 'unreachable'
     if (endpoint.failures < this.#options.maxFailures) return undefined
     return status === undefined ? 'unreachable' : 'failing'

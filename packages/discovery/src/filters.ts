@@ -8,7 +8,7 @@ import {
   type Locality,
   type ServiceInstance,
 } from '@sd/core'
-import { Range } from 'semver'
+import Range from 'semver/classes/range.js'
 
 /** Returns whether to keep an instance. */
 export type InstanceFilter = (instance: ServiceInstance) => boolean

@@ -192,7 +192,7 @@ describe('declared checks', () => {
     expect(admin.view.endpoints[0]?.instance).not.toHaveProperty('healthCheck')
   })
 
-  test('that can not be run are reported once', async () => {
+  test('that cannot be run are reported once', async () => {
     const errors: SdError[] = []
     const monitor = createDeclaredChecks(
       (error) => errors.push(error),

@@ -55,9 +55,42 @@ describe('a list is shown', () => {
     ['unchanged, if it was empty before', ['', ''], ''],
     ['unchanged, if the lost instances were removed on purpose', ['abcd', 'a'], 'a', ['b', 'c', 'd']],
     ['with all held except those removed on purpose', ['abcdefgh', 'a'], 'abcdefg held bcdefg', ['h']],
+    ['with held instances, if the first ones are lost one by one', ['abcde', 'bcde', 'cde', 'de', 'e'], 'cde held cd'],
+    ['with the same held instances, if it is listed again without a change', ['abcd', '', ''], 'abcd held abcd'],
+    ['unchanged, if new instances were listed before the old ones disappeared', ['abcd', 'abcdxyz', 'xyz'], 'xyz'],
+    ['with held instances, if few are new', ['abcdefghij', 'abcdefghijxy', 'abxy'], 'abcdefghijxy held cdefghij'],
+    ['without held instances, once half of them are listed again', ['abcde', '', 'abc'], 'abc'],
+    ['with held instances, if less than half are listed again: they are not new', ['abcde', '', 'ab'], 'abcde held cde'],
+    ['with held instances, if others that return are not new', ['abcfg', 'abc', 'abcfg', 'fg'], 'abcfg held abc'],
+    ['unchanged, if one is lost after all were listed again', ['abcd', '', 'abcd', 'abc'], 'abc'],
+    ['unchanged, if more are lost, but only new ones', ['abcd', 'abcdxyz', 'abcd', 'ab'], 'ab'],
+    [
+      'with held instances, if new ones were removed on purpose',
+      ['abcd', 'abcdxyz', 'abcd', 'a'],
+      'abcd held bcd',
+      ['x', 'y', 'z'],
+    ],
   ])('%s', (_, lists, expected, left = []) => {
+    vi.advanceTimersByTime(60_000)
     const { guard, show } = start(undefined, left)
     expect(lists.map((ids) => show(ids)).at(-1)).toBe(expected)
+    guard.close()
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  test.each([
+    ['with held instances, if new ones are listed for longer than a lease', ['abcd', 'abcdxyz'], 'xyz', 'abcdxyz held abcd'],
+    ['unchanged, if others return after more than a lease: they are new', ['abcfg', 'abc'], 'abcfg fg', 'fg'],
+  ])('%s', (_, before, after, expected) => {
+    const { guard, show } = start()
+    for (const ids of before) show(ids)
+    vi.advanceTimersByTime(10_000)
+    expect(
+      after
+        .split(' ')
+        .map((ids) => show(ids))
+        .at(-1),
+    ).toBe(expected)
     guard.close()
   })
 
@@ -68,6 +101,36 @@ describe('a list is shown', () => {
     const { show: showOther } = start()
     showOther('ab')
     expect(showOther('xy', { x: { port: 1_097 }, y: { port: 1_098 } })).toBe('xy')
+  })
+
+  test('without a held instance whose place another one has, and with one entry per id', () => {
+    const { guard, show } = start()
+    show('abcdefgh')
+    expect(show('x', { x: { port: 1_097 } })).toBe('bcdefghx held bcdefgh')
+    expect(show('bx', { b: { port: 2_000 }, x: { port: 1_097 } })).toBe('bcdefghx held cdefgh')
+    guard.close()
+  })
+
+  test('without held instances that the source reports as removed on purpose later', () => {
+    const left: string[] = []
+    const { guard, show } = start(undefined, left)
+    show('abcd')
+    expect(show('')).toBe('abcd held abcd')
+    left.push('b')
+    expect(show('')).toBe('acd held acd')
+    guard.close()
+  })
+
+  test('with held instances, if it collapses from the list that was on disk, which never replaces one of the source', () => {
+    const { guard, show } = start()
+    guard.seed(listOf('abcd'))
+    expect(show('a')).toBe('abcd held bcd')
+    const other = start()
+    other.show('ab')
+    other.guard.seed(listOf('abcdefgh'))
+    expect(other.guard.listed?.instances).toHaveLength(2)
+    expect(other.show('a')).toBe('a')
+    guard.close()
   })
 
   test('unchanged, if it loses less than half of its instances per lease', () => {
@@ -106,20 +169,67 @@ describe('held instances', () => {
     show('')
     guard.pause()
     vi.advanceTimersByTime(100_000)
-    expect(show('')).toBe('ab held ab')
+    expect(guard.accept(listOf('')).held).toMatchObject({ since: Date.now() - 100_000, until: Date.now() + 20_000 })
     vi.advanceTimersByTime(19_999)
     expect(onExpire).not.toHaveBeenCalled()
     vi.advanceTimersByTime(1)
     expect(onExpire).toHaveBeenCalledOnce()
   })
 
+  test('are kept until the same time, for the same reason, whatever else is listed; further losses change the reason', () => {
+    const { guard, onExpire } = start()
+    guard.accept(listOf('abcdef'))
+    const { held } = guard.accept(listOf('ab'))
+    vi.advanceTimersByTime(5_000)
+    expect(guard.accept(listOf('ab')).held).toEqual(held)
+    const { reason, ...about } = guard.accept(listOf('a')).held ?? {}
+    expect(reason).toMatch(/^the list lost 5 of 6 instances/)
+    expect(about).toMatchObject({ since: held?.since, until: held?.until })
+    vi.advanceTimersByTime(14_999)
+    expect(onExpire).not.toHaveBeenCalled()
+    vi.advanceTimersByTime(1)
+    expect(onExpire).toHaveBeenCalledOnce()
+  })
+
+  test('that are listed again leave no timer, and the next collapse is another one', () => {
+    const { guard, show } = start()
+    show('ab')
+    show('')
+    show('ab')
+    expect([guard.isHolding, vi.getTimerCount()]).toEqual([false, 0])
+    vi.advanceTimersByTime(60_000)
+    expect(guard.accept(listOf('')).held).toMatchObject({ since: Date.now(), until: Date.now() + 20_000 })
+    guard.close()
+  })
+
+  test('that expired do not count as lost', () => {
+    const { guard, show, onExpire } = start(1_000)
+    show('abcdefgh')
+    expect(show('abc')).toBe('abcdefgh held defgh')
+    vi.advanceTimersByTime(1_000)
+    expect([onExpire.mock.calls.length, show('ab')]).toEqual([1, 'ab'])
+    guard.close()
+  })
+
   test('do not exist if the hold time is 0, or once it is set to 0', () => {
-    expect(start(0).show('')).toBe('')
+    const off = start(0)
+    expect([off.show('ab'), off.show('')]).toEqual(['ab', ''])
     const { guard, show, onExpire } = start()
     show('ab')
     show('')
     guard.configure(0)
     expect([onExpire.mock.calls.length, show('ab'), show('')]).toEqual([1, 'ab', ''])
+    guard.configure(0)
+    expect(onExpire).toHaveBeenCalledOnce()
+  })
+
+  test('stay if the hold time changes to another one', () => {
+    const { guard, show, onExpire } = start()
+    show('ab')
+    show('')
+    guard.configure(60_000)
+    expect([onExpire.mock.calls.length, show('')]).toEqual([0, 'ab held ab'])
+    guard.close()
   })
 })
 

@@ -17,7 +17,7 @@ const maxHoldMs = 300_000
 /** Hold time in leases. A registration needs at most one lease to notice the loss and register again. */
 const leases = 2
 
-interface Loss {
+interface Change {
   readonly id: string
   readonly at: number
 }
@@ -35,9 +35,9 @@ export class ListGuard {
   /** The last list from the source. */
   #listed: ServiceSnapshot | undefined
   /** Instances that disappeared within the last lease. */
-  #losses: Loss[] = []
-  /** Instances that appeared within the last lease. */
-  #arrivals: Loss[] = []
+  #losses: Change[] = []
+  /** Instances that appeared within the last lease, including those that were lost since then. */
+  #arrivals: Change[] = []
   #leaseMs = unknownLeaseMs
   #about: NonNullable<ServiceSnapshot['held']> | undefined
   #timer: ReturnType<typeof setTimeout> | undefined
@@ -59,7 +59,6 @@ export class ListGuard {
 
   /** Applies a new hold time. 0 believes every list. */
   configure(holdMs: number | undefined): void {
-    if (this.#holdMs === holdMs) return
     this.#holdMs = holdMs
     if (holdMs === 0 && this.isHolding) this.#expire()
   }
@@ -76,13 +75,11 @@ export class ListGuard {
     if (this.#holdMs === 0 || !before) return list
     const now = performance.now()
     const { added, removed } = compare(before.instances, list.instances)
-    const isQuiet = this.#held.size === 0 && this.#losses.length === 0 && this.#arrivals.length === 0
-    if (added.length === 0 && removed.length === 0 && isQuiet) return list
+    if (added.length === 0 && removed.length === 0 && !this.isHolding) return list
     const present = new Set(list.instances.map(({ id }) => id))
-    const isNew = added.filter(({ id }) => !this.#held.has(id) && !this.#wasLost(id))
-    const lost = removed.filter((instance) => !this.#leftOnPurpose(instance))
-    this.#remember(lost, isNew, now, present)
-    for (const [id, instance] of this.#held) if (present.has(id) || this.#leftOnPurpose(instance)) this.#held.delete(id)
+    const { left = [], lost = [] } = Object.groupBy(removed, (instance) => (this.#isExpectedRemoval(instance) ? 'left' : 'lost'))
+    this.#remember({ added, left, lost }, now)
+    for (const [id, instance] of this.#held) if (present.has(id) || this.#isExpectedRemoval(instance)) this.#held.delete(id)
     if (!this.#isCollapse(list.instances.length)) this.#held.clear()
     else for (const instance of lost) this.#held.set(instance.id, instance)
     this.#dropReplaced(list.instances)
@@ -100,26 +97,21 @@ export class ListGuard {
     this.pause()
   }
 
-  #wasLost(id: string): boolean {
-    return this.#losses.some((loss) => loss.id === id)
-  }
-
-  #leftOnPurpose({ id, health }: ServiceInstance): boolean {
+  #isExpectedRemoval({ id, health }: ServiceInstance): boolean {
     return health.status === 'draining' || this.#options.hasLeft(id)
   }
 
-  #remember(
-    lost: readonly ServiceInstance[],
-    isNew: readonly ServiceInstance[],
-    now: number,
-    present: ReadonlySet<string>,
-  ): void {
+  #remember({ added, left, lost }: Readonly<Record<'added' | 'left' | 'lost', readonly ServiceInstance[]>>, now: number): void {
     for (const { ttlMs } of lost) if (ttlMs !== undefined) this.#leaseMs = ttlMs
-    const isRecent = ({ at }: Loss): boolean => now - at < this.#leaseMs
-    this.#losses = this.#losses.filter((loss) => (isRecent(loss) || this.#held.has(loss.id)) && !present.has(loss.id))
-    this.#arrivals = this.#arrivals.filter((arrival) => isRecent(arrival) && present.has(arrival.id))
+    const isRecent = ({ at }: Change): boolean => now - at < this.#leaseMs
+    const losses = this.#losses.filter((loss) => isRecent(loss) || this.#held.has(loss.id))
+    const wasLost = new Set(losses.map(({ id }) => id))
+    const returned = new Set(added.map(({ id }) => id))
+    const hasLeft = new Set(left.map(({ id }) => id))
+    this.#losses = losses.filter(({ id }) => !returned.has(id))
+    this.#arrivals = this.#arrivals.filter((arrival) => isRecent(arrival) && !hasLeft.has(arrival.id))
     for (const { id } of lost) this.#losses.push({ id, at: now })
-    for (const { id } of isNew) this.#arrivals.push({ id, at: now })
+    for (const { id } of added) if (!wasLost.has(id)) this.#arrivals.push({ id, at: now })
   }
 
   /** Whether more than half of the instances listed one lease ago have disappeared, net of new ones. */
@@ -164,6 +156,7 @@ export class ListGuard {
   #expire(): void {
     this.#release()
     this.#losses = []
+    this.#arrivals = []
     this.#options.onExpire()
   }
 

@@ -93,7 +93,7 @@ export class LiveCluster implements Cluster {
       isHeld: ({ instance }) => this.#heldIds.has(instance.id),
       onReturn: this.#ramps.recover,
       onChange: () => this.#outdateView(),
-      onPanic: () => this.#accrual?.hurry(),
+      onPanic: () => this.#accrual?.detectSooner(),
     })
     this.#accrual = this.#createAccrual(options)
     this.#plan = this.#createPlan()
@@ -112,7 +112,7 @@ export class LiveCluster implements Cluster {
         this.#accrual?.observe(endpoint, outcome)
       },
       onSilence: (endpoint, silentMs) => this.#accrual?.silent(endpoint, silentMs),
-      onAnswer: (endpoint) => this.#accrual?.answered(endpoint),
+      onResponse: (endpoint) => this.#accrual?.responded(endpoint),
       onBlock: (endpoint) => this.#blocked(endpoint),
       onRemoved: (endpoint) => this.#accrual?.forget(endpoint),
     })

@@ -89,11 +89,11 @@ export function attachMonitors(options: AttachMonitorsOptions): AttachedMonitors
     })
   }
 
-  function detach(gone: Attached): void {
-    attached = attached.filter((one) => one !== gone)
-    detached.add(gone.monitor)
-    guard(gone.monitor.name, () => gone.work.close())
-    outs.restoreAll(gone.monitor.name)
+  function detach(removed: Attached): void {
+    attached = attached.filter((one) => one !== removed)
+    detached.add(removed.monitor)
+    guard(removed.monitor.name, () => removed.work.close())
+    outs.restoreAll(removed.monitor.name)
   }
 
   function configure(wanted: readonly EndpointMonitor[]): void {

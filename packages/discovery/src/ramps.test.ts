@@ -35,6 +35,11 @@ async function weightsAfter(options: Partial<DiscoveryOptions>, times: readonly 
     passed = time
     const { view } = started.cluster('orders')
     weights.push(view.weights[view.endpoints.findIndex(({ instance }) => instance.id === 'orders-3')] as number)
+    const explained = started
+      .cluster('orders')
+      .explain()
+      .endpoints.find(({ endpoint }) => endpoint.instance.id === 'orders-3')
+    expect(explained?.weight).toBe(weights.at(-1))
   }
   return weights
 }

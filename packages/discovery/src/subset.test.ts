@@ -13,14 +13,14 @@ function choose(clientId: string, size: number, from: readonly (typeof endpoints
 }
 
 test('has the given size, and replaces only an endpoint that disappears', () => {
-  const property = fc.property(fc.string(), fc.integer({ min: 1, max: 70 }), fc.nat(59), (clientId, size, gone) => {
+  const property = fc.property(fc.string(), fc.integer({ min: 1, max: 70 }), fc.nat(59), (clientId, size, removed) => {
     const before = choose(clientId, size)
     expect(before.size).toBe(Math.min(size, 60))
     expect(choose(clientId, size, endpoints.toReversed())).toEqual(before)
-    const left = endpoints.filter((_, index) => index !== gone)
+    const left = endpoints.filter((_, index) => index !== removed)
     const after = choose(clientId, size, left)
-    const goneKey = endpoints[gone]?.key as string
-    expect([...before].filter((key) => !after.has(key))).toEqual(before.has(goneKey) ? [goneKey] : [])
+    const removedKey = endpoints[removed]?.key as string
+    expect([...before].filter((key) => !after.has(key))).toEqual(before.has(removedKey) ? [removedKey] : [])
     expect(after.size).toBe(Math.min(size, 59))
   })
   fc.assert(property, { numRuns: 200, seed: 5 })

@@ -16,9 +16,8 @@ const denied: OwnMeaning = ['SD_DENIED', 'caller']
 
 /**
  * The gRPC status codes, in order. A status from the peer is a response: the HTTP status here is that of
- * `google/rpc/code.proto`, and it is a failure from 500 on. The exception is UNIMPLEMENTED, which describes the method
- * and not the host: it is 404 instead of 501, because gRPC has no other code for that. A status that a gRPC library
- * creates is not a response; its error has an origin.
+ * `google/rpc/code.proto`, and it is a failure from 500 on. A status that a gRPC library creates is not a response; its
+ * error has an origin.
  */
 const statuses: readonly (readonly [name: string, httpStatus: number, own: OwnMeaning])[] = [
   ['OK', 200, mistake],
@@ -33,7 +32,7 @@ const statuses: readonly (readonly [name: string, httpStatus: number, own: OwnMe
   ['FAILED_PRECONDITION', 400, mistake],
   ['ABORTED', 409, mistake],
   ['OUT_OF_RANGE', 400, mistake],
-  ['UNIMPLEMENTED', 404, ['SD_UNSUPPORTED']],
+  ['UNIMPLEMENTED', 501, ['SD_UNSUPPORTED']],
   ['INTERNAL', 500, ['SD_UNAVAILABLE', 'peer']],
   ['UNAVAILABLE', 503, ['SD_UNAVAILABLE']],
   ['DATA_LOSS', 500, ['SD_MALFORMED']],
@@ -41,6 +40,7 @@ const statuses: readonly (readonly [name: string, httpStatus: number, own: OwnMe
 ]
 
 const unknown = 2
+const unimplemented = 12
 const unavailable = 14
 
 /** The status that a gRPC caller receives for an error; other codes become UNKNOWN. */
@@ -79,12 +79,18 @@ export function grpcStatusName(code: number): string {
   return statuses[code]?.[0] ?? `status ${code}`
 }
 
+/** Returns the HTTP status for a gRPC status code, by `google/rpc/code.proto`; 500 for an unknown code. */
+export function httpStatusOfGrpc(code: number): number {
+  return statuses[code]?.[1] ?? 500
+}
+
 /**
  * Judges a peer by the gRPC status it returned. An unknown code is a failure. @param headers the trailers: a pushback is
  * respected with RESOURCE_EXHAUSTED and UNAVAILABLE
  */
 export function judgeGrpcStatus(code: number, headers: HeaderFields = {}): ResponseVerdict {
-  const status = statuses[code]?.[1] ?? 500
+  // UNIMPLEMENTED describes the method and not the host: gRPC has no other code for a method that is not found.
+  const status = code === unimplemented ? 404 : httpStatusOfGrpc(code)
   const asked = status === 429 || status === 503 ? readServerDelay(headers) : undefined
   const retryAfterMs = asked !== undefined && asked >= 0 ? asked : undefined
   return { ok: status < 500, status, grpcStatus: code, ...(retryAfterMs !== undefined && { retryAfterMs }) }

@@ -1,1 +1,9 @@
-export { grpcError, grpcStatusName, grpcStatusOf, grpcStatusOfHttp, judgeGrpcResponse, judgeGrpcStatus } from './grpc-status.ts'
+export {
+  grpcError,
+  grpcStatusName,
+  grpcStatusOf,
+  grpcStatusOfHttp,
+  httpStatusOfGrpc,
+  judgeGrpcResponse,
+  judgeGrpcStatus,
+} from './grpc-status.ts'

@@ -52,9 +52,9 @@ describe('a hedge policy', () => {
     const attempts: number[] = []
     const onHedge = ({ afterMs }: { afterMs: number }): void => void attempts.push(afterMs)
     for (let index = 0; index < 2; index++) {
-      const answer = policy.execute(slow, hooks({ onHedge }))
+      const reply = policy.execute(slow, hooks({ onHedge }))
       await vi.advanceTimersByTimeAsync(150)
-      expect(await answer).toBe(200)
+      expect(await reply).toBe(200)
     }
     expect(attempts[0]).toBe(5)
     expect(attempts[1] ?? 200).toBeGreaterThan(90)

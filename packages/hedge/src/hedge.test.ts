@@ -27,23 +27,23 @@ function createPeer<T>(...ends: readonly (readonly [afterMs: number, end: T | Er
   return { run, signals }
 }
 
-const away = (text: string): SdError => new SdError('SD_UNAVAILABLE', text)
+const unavailable = (text: string): SdError => new SdError('SD_UNAVAILABLE', text)
 
 describe('execute', () => {
   test('returns a fast response and starts nothing else', async () => {
     const peer = createPeer([50, 'a'])
-    const answer = createHedge().execute(peer.run)
+    const response = createHedge().execute(peer.run)
     await vi.advanceTimersByTimeAsync(50)
-    expect([await answer, peer.signals.length, peer.signals[0]?.aborted]).toEqual(['a', 1, false])
+    expect([await response, peer.signals.length, peer.signals[0]?.aborted]).toEqual(['a', 1, false])
   })
 
   test('the second attempt wins, the first is aborted', async () => {
     const onHedge = vi.fn()
     const discard = vi.fn()
     const peer = createPeer([500, 'slow'], [20, 'fast'])
-    const answer = createHedge({ delayMs: 100, onHedge, discard }).execute(peer.run)
+    const response = createHedge({ delayMs: 100, onHedge, discard }).execute(peer.run)
     await vi.advanceTimersByTimeAsync(120)
-    expect(await answer).toBe('fast')
+    expect(await response).toBe('fast')
     expect(peer.signals.map(({ aborted }) => aborted)).toEqual([true, false])
     expect(peer.signals[0]?.reason).toMatchObject({ code: 'SD_ABORTED' })
     expect(onHedge.mock.calls).toEqual([[{ attempt: 2, afterMs: 100 }]])
@@ -52,10 +52,10 @@ describe('execute', () => {
   })
 
   test('the first attempt may still win', async () => {
-    const peer = createPeer([150, 'first'], [500, away('late')])
-    const answer = createHedge({ delayMs: 100 }).execute(peer.run)
+    const peer = createPeer([150, 'first'], [500, unavailable('late')])
+    const response = createHedge({ delayMs: 100 }).execute(peer.run)
     await vi.advanceTimersByTimeAsync(1_000)
-    expect([await answer, peer.signals.map(({ aborted }) => aborted)]).toEqual(['first', [false, true]])
+    expect([await response, peer.signals.map(({ aborted }) => aborted)]).toEqual(['first', [false, true]])
   })
 
   test('reads a response that arrived while this process was blocked before it starts another attempt', async () => {
@@ -64,12 +64,12 @@ describe('execute', () => {
     const now = performance.now.bind(performance)
     let standstillMs = 0
     vi.spyOn(performance, 'now').mockImplementation(() => now() + standstillMs)
-    const answer = Promise.withResolvers<string>()
-    const run = vi.fn(() => answer.promise)
+    const response = Promise.withResolvers<string>()
+    const run = vi.fn(() => response.promise)
     const call = createHedge({ delayMs: 100 }).execute(run)
     standstillMs = 500
     vi.advanceTimersByTime(100)
-    answer.resolve('read')
+    response.resolve('read')
     expect(await call).toBe('read')
     await new Promise((resolve) => setImmediate(resolve))
     expect(run).toHaveBeenCalledTimes(1)
@@ -77,43 +77,43 @@ describe('execute', () => {
 
   test('makes no more attempts than maxAttempts', async () => {
     const peer = createPeer<string>([900, 'a'], [900, 'b'], [900, 'c'])
-    const answer = createHedge({ delayMs: 100, maxAttempts: 3 }).execute(peer.run)
+    const response = createHedge({ delayMs: 100, maxAttempts: 3 }).execute(peer.run)
     await vi.advanceTimersByTimeAsync(800)
     expect(peer.signals.length).toBe(3)
     await vi.advanceTimersByTimeAsync(1_000)
-    expect(await answer).toBe('a')
+    expect(await response).toBe('a')
   })
 
   test('leaves no timer if nothing else may start', async () => {
-    const answer = Promise.withResolvers<string>()
-    const call = createHedge({ delayMs: 100, maxAttempts: 2 }).execute(() => answer.promise)
+    const response = Promise.withResolvers<string>()
+    const call = createHedge({ delayMs: 100, maxAttempts: 2 }).execute(() => response.promise)
     expect(vi.getTimerCount()).toBe(1)
     await vi.advanceTimersByTimeAsync(100)
     expect(vi.getTimerCount()).toBe(0)
-    answer.resolve('late')
+    response.resolve('late')
     expect(await call).toBe('late')
   })
 
   test('a failure starts the next attempt at once; the last error is thrown', async () => {
-    const peer = createPeer([10, away('one')], [10, away('two')])
-    const answer = createHedge({ delayMs: 100 }).execute(peer.run)
-    answer.catch(() => undefined)
+    const peer = createPeer([10, unavailable('one')], [10, unavailable('two')])
+    const response = createHedge({ delayMs: 100 }).execute(peer.run)
+    response.catch(() => undefined)
     await vi.advanceTimersByTimeAsync(20)
-    await expect(answer).rejects.toThrow('two')
+    await expect(response).rejects.toThrow('two')
   })
 
   test('a final error ends the call', async () => {
     const peer = createPeer([200, 'late'], [10, new SdError('SD_DENIED', 'no')])
-    const answer = createHedge({ delayMs: 100 }).execute(peer.run)
-    answer.catch(() => undefined)
+    const response = createHedge({ delayMs: 100 }).execute(peer.run)
+    response.catch(() => undefined)
     await vi.advanceTimersByTimeAsync(300)
-    await expect(answer).rejects.toMatchObject({ code: 'SD_DENIED' })
+    await expect(response).rejects.toMatchObject({ code: 'SD_DENIED' })
   })
 
   test('returns the last value that was not accepted, and discards the others', async () => {
     const discard = vi.fn()
     const options: HedgeOptions<number> = { maxAttempts: 3, discard, isFinal: ({ value }) => value === 200 }
-    const refused = createHedge(options).execute(createPeer<number>([1, 503], [1, 502], [1, away('x')]).run)
+    const refused = createHedge(options).execute(createPeer<number>([1, 503], [1, 502], [1, unavailable('x')]).run)
     await vi.advanceTimersByTimeAsync(10)
     expect([await refused, discard.mock.calls]).toEqual([502, [[503]]])
     const accepted = createHedge(options).execute(createPeer<number>([1, 503], [1, 200]).run)
@@ -123,13 +123,13 @@ describe('execute', () => {
 
   test('waits as long as the peer requests, and starts nothing if the peer forbids it', async () => {
     const startedAt = performance.now()
-    const asking = (ms: number) => createHedge<string>({ serverDelayMs: () => ms })
-    const later = asking(700).execute(createPeer<string>([1, away('x')], [1, 'ok']).run)
+    const hedgeWithDelay = (ms: number) => createHedge<string>({ serverDelayMs: () => ms })
+    const later = hedgeWithDelay(700).execute(createPeer<string>([1, unavailable('x')], [1, 'ok']).run)
     await vi.advanceTimersByTimeAsync(702)
     expect([await later, performance.now() - startedAt]).toEqual(['ok', 702])
     for (const ms of [-1, 30_001]) {
-      const peer = createPeer<string>([1, away('x')])
-      const never = asking(ms).execute(peer.run)
+      const peer = createPeer<string>([1, unavailable('x')])
+      const never = hedgeWithDelay(ms).execute(peer.run)
       never.catch(() => undefined)
       await vi.advanceTimersByTimeAsync(1)
       await expect(never).rejects.toThrow('x')
@@ -142,10 +142,10 @@ describe('execute', () => {
     const discard = vi.fn()
     const hedge = createHedge<string>({ delayMs: 10, discard, isFinal: () => false, maxAttempts: 3 })
     const peer = createPeer([1, 'kept'], [900, 'b'], [900, 'c'])
-    const answer = hedge.execute(peer.run, { signal: caller.signal })
+    const response = hedge.execute(peer.run, { signal: caller.signal })
     await vi.advanceTimersByTimeAsync(50)
     caller.abort('enough')
-    await expect(answer).rejects.toMatchObject({ code: 'SD_ABORTED', cause: 'enough' })
+    await expect(response).rejects.toMatchObject({ code: 'SD_ABORTED', cause: 'enough' })
     expect(peer.signals.map(({ aborted }) => aborted)).toEqual([false, true, true])
     expect(discard.mock.calls).toEqual([['kept']])
     await expect(hedge.execute(peer.run, { signal: caller.signal })).rejects.toMatchObject({ code: 'SD_ABORTED' })
@@ -159,16 +159,16 @@ describe('execute', () => {
     }
     const peer = () => createPeer([200, 'a'], [1, 'b'])
     for (const options of [{ isFinal: fail }, { isFinal: () => false, serverDelayMs: fail }]) {
-      const answer = createHedge(options).execute(peer().run)
-      answer.catch(() => undefined)
+      const response = createHedge(options).execute(peer().run)
+      response.catch(() => undefined)
       await vi.advanceTimersByTimeAsync(1_000)
-      await expect(answer).rejects.toThrow('bug')
+      await expect(response).rejects.toThrow('bug')
     }
     vi.spyOn(process, 'emitWarning').mockReturnValue()
     for (const options of [{ discard: fail }, { onHedge: fail }]) {
-      const answer = createHedge(options).execute(peer().run)
+      const response = createHedge(options).execute(peer().run)
       await vi.advanceTimersByTimeAsync(1_000)
-      expect(await answer).toBe('b')
+      expect(await response).toBe('b')
     }
   })
 
@@ -185,10 +185,10 @@ describe('the budget', () => {
     const budget = createRetryBudget({ ratio: 0, minPerSecond: 1 })
     const hedge = createHedge({ delayMs: 10, budget })
     const peers = [createPeer([50, 'a'], [1, 'b']), createPeer([50, 'a'], [1, 'b'])]
-    const answers = Promise.all(peers.map(({ run }) => hedge.execute(run)))
+    const responses = Promise.all(peers.map(({ run }) => hedge.execute(run)))
     await vi.advanceTimersByTimeAsync(50)
-    expect(await answers).toEqual(['b', 'a'])
-    const failing = createPeer([1, away('alone')])
+    expect(await responses).toEqual(['b', 'a'])
+    const failing = createPeer([1, unavailable('alone')])
     const failed = hedge.execute(failing.run)
     failed.catch(() => undefined)
     await vi.advanceTimersByTimeAsync(1)
@@ -201,7 +201,7 @@ describe('the budget', () => {
     const slow = createHedge({ delayMs: 10, budget, maxAttempts: 5 }).execute(createPeer([100, 'a']).run)
     await vi.advanceTimersByTimeAsync(100)
     expect([await slow, tryWithdraw.mock.calls.length]).toEqual(['a', 1])
-    const failing = createHedge({ delayMs: 10, budget, maxAttempts: 5 }).execute(createPeer([100, away('alone')]).run)
+    const failing = createHedge({ delayMs: 10, budget, maxAttempts: 5 }).execute(createPeer([100, unavailable('alone')]).run)
     failing.catch(() => undefined)
     await vi.advanceTimersByTimeAsync(100)
     await expect(failing).rejects.toThrow('alone')
@@ -214,7 +214,7 @@ describe('the budget', () => {
     async function run(): Promise<never> {
       attempts++
       await new Promise((resolve) => setTimeout(resolve, 100))
-      throw away('down')
+      throw unavailable('down')
     }
     for (let call = 0; call < 5_000; call++) {
       hedge.execute(run).catch(() => undefined)
@@ -237,9 +237,9 @@ describe('the budget', () => {
 describe('the delay', () => {
   test('is fixed without a percentile', async () => {
     const hedge = createHedge({ delayMs: 400, minSamples: 1 })
-    const answer = hedge.execute(createPeer([10, 'a']).run)
+    const response = hedge.execute(createPeer([10, 'a']).run)
     await vi.advanceTimersByTimeAsync(10)
-    await answer
+    await response
     expect(hedge.currentDelayMs).toBe(400)
   })
 
@@ -247,9 +247,9 @@ describe('the delay', () => {
     const hedge = createHedge({ delayMs: 400, percentile: 0.9, minSamples: 10 })
     for (let call = 1; call <= 10; call++) {
       expect(hedge.currentDelayMs).toBe(400)
-      const answer = hedge.execute(createPeer([call * 10, 'a']).run)
+      const response = hedge.execute(createPeer([call * 10, 'a']).run)
       await vi.advanceTimersByTimeAsync(call * 10)
-      await answer
+      await response
     }
     expect(hedge.currentDelayMs).toBeGreaterThanOrEqual(90)
     expect(hedge.currentDelayMs).toBeLessThanOrEqual(95)

@@ -137,10 +137,10 @@ class HedgedExecution<T> {
     if (this.#rules.isFinal(ended)) this.#finish(ended)
     else {
       this.#keep(ended)
-      const askedMs = this.#rules.serverDelayMs(ended) ?? 0
-      if (askedMs < 0 || askedMs > longestServerDelayMs) this.#stopStarting()
+      const requestedMs = this.#rules.serverDelayMs(ended) ?? 0
+      if (requestedMs < 0 || requestedMs > longestServerDelayMs) this.#stopStarting()
       if (!this.#mayStart) this.#finishIfLast()
-      else if (askedMs > 0) this.#schedule(askedMs)
+      else if (requestedMs > 0) this.#schedule(requestedMs)
       else this.#startAnother()
     }
   }

@@ -77,7 +77,7 @@ const keys = [
 /** Validates options and applies defaults. @throws SdError `SD_INVALID` that names the option */
 export function resolveHedgeOptions<T>(options: HedgeOptions<T>): ResolvedHedgeOptions<T> {
   checkKnownKeys('', options, keys)
-  const { percentile, budget = createRetryBudget(), isFinal = isAnswer } = options
+  const { percentile, budget = createRetryBudget(), isFinal = isResponse } = options
   if (percentile !== undefined) checkNumber('percentile', percentile, { min: 0.01, max: 0.999 })
   checkFunction('budget.deposit', budget?.deposit)
   checkFunction('budget.tryWithdraw', budget.tryWithdraw)
@@ -96,6 +96,6 @@ export function resolveHedgeOptions<T>(options: HedgeOptions<T>): ResolvedHedgeO
   }
 }
 
-function isAnswer(ended: HedgedEnd<unknown>): boolean {
+function isResponse(ended: HedgedEnd<unknown>): boolean {
   return !('error' in ended) || (ended.error instanceof SdError && !ended.error.retryable)
 }

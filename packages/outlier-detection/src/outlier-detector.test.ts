@@ -17,7 +17,7 @@ function start(options: OutlierDetectorOptions<string> = {}) {
     detector,
     ejections,
     reasons: () => ejections.map(([host, { reason }]) => `${host} ${reason}`),
-    answer(host: string, status: number, times = 1) {
+    respond(host: string, status: number, times = 1) {
       for (let time = 0; time < times; time++) detector.observe(host, { ok: status < 500, status })
     },
     endInterval() {
@@ -29,12 +29,12 @@ function start(options: OutlierDetectorOptions<string> = {}) {
 
 describe('consecutive errors', () => {
   test('five eject a host; a success in between resets the number', () => {
-    const { detector, ejections, answer } = start()
-    answer('host-1', 500, 4)
-    answer('host-1', 404)
-    answer('host-1', 503, 4)
+    const { detector, ejections, respond } = start()
+    respond('host-1', 500, 4)
+    respond('host-1', 404)
+    respond('host-1', 503, 4)
     expect(ejections).toEqual([])
-    answer('host-1', 500)
+    respond('host-1', 500)
     expect(ejections).toEqual([['host-1', { reason: 'consecutive-5xx', forMs: 30_000 }]])
     vi.advanceTimersByTime(29_999)
     expect(detector.isEjected('host-1')).toBe(true)
@@ -43,13 +43,13 @@ describe('consecutive errors', () => {
   })
 
   test('eject for longer each time, and for less after healthy intervals', () => {
-    const { ejections, answer } = start()
+    const { ejections, respond } = start()
     for (let time = 0; time < 12; time++) {
-      answer('host-1', 500, 5)
+      respond('host-1', 500, 5)
       vi.advanceTimersByTime(ejections.at(-1)?.[1].forMs ?? 0)
     }
     vi.advanceTimersByTime(40_000)
-    answer('host-1', 500, 5)
+    respond('host-1', 500, 5)
     const seconds = ejections.map(([, { forMs }]) => forMs / 1_000)
     expect(seconds).toEqual([30, 60, 90, 120, 150, 180, 210, 240, 270, 300, 300, 300, 210])
   })
@@ -68,9 +68,9 @@ describe('consecutive errors', () => {
 
   test('end early on a success of an attempt that began during the ejection, as in a panic', () => {
     const restored = vi.fn()
-    const { detector, answer } = start({ onRestore: restored })
+    const { detector, respond } = start({ onRestore: restored })
     vi.advanceTimersByTime(1_000)
-    answer('host-1', 500, 5)
+    respond('host-1', 500, 5)
     const before = performance.now() - 10
     detector.observe('host-1', { ok: true, status: 200, startedAt: before })
     detector.observe('host-1', { ok: true, status: 200 })
@@ -94,22 +94,22 @@ describe('consecutive errors', () => {
   })
 
   test('eject a host once, and not again at the end of the interval', () => {
-    const { detector, reasons, answer, endInterval } = start({ baseEjectionMs: 1_000 })
-    for (const host of hosts) answer(host, 200, 95)
-    answer('host-1', 500, 5)
+    const { detector, reasons, respond, endInterval } = start({ baseEjectionMs: 1_000 })
+    for (const host of hosts) respond(host, 200, 95)
+    respond('host-1', 500, 5)
     expect(reasons()).toEqual(['host-1 consecutive-5xx'])
     vi.advanceTimersByTime(2_000)
-    answer('host-1', 200, 100)
+    respond('host-1', 200, 100)
     endInterval()
     expect(reasons()).toHaveLength(1)
     expect(detector.isEjected('host-1')).toBe(false)
   })
 
   test('are ignored while the host is ejected', () => {
-    const { ejections, answer } = start({ baseEjectionMs: 1_000 })
-    answer('host-1', 500, 9)
+    const { ejections, respond } = start({ baseEjectionMs: 1_000 })
+    respond('host-1', 500, 9)
     vi.advanceTimersByTime(1_000)
-    answer('host-1', 500, 4)
+    respond('host-1', 500, 4)
     expect(ejections).toHaveLength(1)
   })
 
@@ -122,7 +122,7 @@ describe('consecutive errors', () => {
     ['an AbortError', { ok: false, error: new DOMException('enough', 'AbortError') }, false],
     ['a refusal by this process', { ok: false, error: new SdError('SD_REJECTED', 'full') }, false],
     ['bad input', { ok: false, error: new SdError('SD_INVALID', 'path') }, false],
-    ['a response that was too large', { ok: false, status: 200, error: new SdError('SD_TOO_LARGE', 'body') }, false],
+    ['a respond that was too large', { ok: false, status: 200, error: new SdError('SD_TOO_LARGE', 'body') }, false],
     ['a 4xx', { ok: true, status: 429 }, false],
   ])('%s is an error: %s', (_, outcome, counts) => {
     const { detector, ejections } = start()
@@ -131,20 +131,20 @@ describe('consecutive errors', () => {
   })
 
   test('follow isError', () => {
-    const { ejections, answer } = start({ isError: ({ status }) => status === 429 })
-    answer('host-1', 500, 5)
-    answer('host-2', 429, 5)
+    const { ejections, respond } = start({ isError: ({ status }) => status === 429 })
+    respond('host-1', 500, 5)
+    respond('host-2', 429, 5)
     expect(ejections.map(([host]) => host)).toEqual(['host-2'])
   })
 
   test('of a gateway can have their own limit, and each rule can be disabled', () => {
-    const { detector, reasons, answer } = start({ consecutiveGatewayErrors: 2, consecutive5xx: false, maxEjectedShare: 1 })
-    answer('host-1', 500, 20)
-    answer('host-2', 502)
-    answer('host-2', 500)
-    answer('host-2', 503)
+    const { detector, reasons, respond } = start({ consecutiveGatewayErrors: 2, consecutive5xx: false, maxEjectedShare: 1 })
+    respond('host-1', 500, 20)
+    respond('host-2', 502)
+    respond('host-2', 500)
+    respond('host-2', 503)
     expect(reasons()).toEqual([])
-    answer('host-2', 504)
+    respond('host-2', 504)
     for (let time = 0; time < 2; time++) detector.observe('host-3', { ok: false, error: new Error('refused') })
     expect(reasons()).toEqual(['host-2 consecutive-gateway-errors', 'host-3 consecutive-gateway-errors'])
   })
@@ -152,10 +152,10 @@ describe('consecutive errors', () => {
 
 describe('at the end of an interval', () => {
   test('a host far below the mean is ejected', () => {
-    const { reasons, answer, endInterval } = start({ consecutive5xx: false })
+    const { reasons, respond, endInterval } = start({ consecutive5xx: false })
     for (const host of hosts) {
-      answer(host, 200, host === 'host-3' ? 80 : 99)
-      answer(host, 500, host === 'host-3' ? 20 : 1)
+      respond(host, 200, host === 'host-3' ? 80 : 99)
+      respond(host, 500, host === 'host-3' ? 20 : 1)
     }
     expect(reasons()).toEqual([])
     endInterval()
@@ -170,35 +170,35 @@ describe('at the end of an interval', () => {
       [{ successRate: false }, 10, 100],
     ]
     for (const [index, [options, count, requests]] of cases.entries()) {
-      const { reasons, answer, endInterval } = start({ consecutive5xx: false, ...options })
-      for (const host of hosts.slice(0, count)) answer(host, index > 0 && host === 'host-0' ? 500 : 200, requests)
+      const { reasons, respond, endInterval } = start({ consecutive5xx: false, ...options })
+      for (const host of hosts.slice(0, count)) respond(host, index > 0 && host === 'host-0' ? 500 : 200, requests)
       endInterval()
       expect(reasons(), `case ${index}`).toEqual([])
     }
   })
 
   test('the worst hosts are ejected first, up to the cap', () => {
-    const { reasons, answer, endInterval } = start({
+    const { reasons, respond, endInterval } = start({
       consecutive5xx: false,
       successRate: false,
       failurePercentage: { threshold: 60 },
       maxEjectedShare: 0.2,
     })
     for (const [index, host] of hosts.entries()) {
-      answer(host, 500, index * 10)
-      answer(host, 200, 100 - index * 10)
+      respond(host, 500, index * 10)
+      respond(host, 200, 100 - index * 10)
     }
     endInterval()
     expect(reasons()).toEqual(['host-9 failure-percentage', 'host-8 failure-percentage'])
   })
 
   test('numbers are reset, and ejected hosts are not compared', () => {
-    const { reasons, answer, endInterval } = start({ failurePercentage: {}, successRate: false, maxEjectedShare: 1 })
-    for (const host of hosts) answer(host, 500, 4)
-    answer('host-0', 500)
-    for (const host of hosts) answer(host, 200, 50)
+    const { reasons, respond, endInterval } = start({ failurePercentage: {}, successRate: false, maxEjectedShare: 1 })
+    for (const host of hosts) respond(host, 500, 4)
+    respond('host-0', 500)
+    for (const host of hosts) respond(host, 200, 50)
     endInterval()
-    for (const host of hosts) answer(host, 500, 4)
+    for (const host of hosts) respond(host, 500, 4)
     endInterval()
     expect(reasons()).toEqual(['host-0 consecutive-5xx'])
   })
@@ -210,27 +210,27 @@ describe('the cap', () => {
       [0.01, 1],
       [0, 0],
     ] as const) {
-      const { ejections, answer } = start({ maxEjectedShare })
-      for (const host of hosts) answer(host, 500, 5)
+      const { ejections, respond } = start({ maxEjectedShare })
+      for (const host of hosts) respond(host, 500, 5)
       expect(ejections).toHaveLength(expected)
     }
   })
 
   test('allows the next ejection when a host is restored', () => {
-    const { ejections, answer } = start()
-    answer('host-0', 500, 5)
-    answer('host-1', 500, 5)
+    const { ejections, respond } = start()
+    respond('host-0', 500, 5)
+    respond('host-1', 500, 5)
     vi.advanceTimersByTime(30_000)
-    answer('host-1', 500, 4)
+    respond('host-1', 500, 4)
     expect(ejections).toHaveLength(1)
-    answer('host-1', 500)
+    respond('host-1', 500)
     expect(ejections.map(([host]) => host)).toEqual(['host-0', 'host-1'])
   })
 })
 
 test('jitter is added at random', () => {
-  const { ejections, answer } = start({ maxJitterMs: 1_000, random: () => 0.5 })
-  answer('host-0', 500, 5)
+  const { ejections, respond } = start({ maxJitterMs: 1_000, random: () => 0.5 })
+  respond('host-0', 500, 5)
   expect(ejections[0]?.[1].forMs).toBe(30_500)
 })
 

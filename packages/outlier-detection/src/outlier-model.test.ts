@@ -42,18 +42,18 @@ function isOut(model: Model, host: number): boolean {
 
 function ejectionTime(model: Model, host: number): number {
   let times = 0
-  let wellSince = 0
+  let healthySince = 0
   for (const { at, forMs } of model.ejections.filter((one) => one.host === host)) {
-    times = timesAt(times, wellSince, at)
-    wellSince = at + forMs
+    times = timesAt(times, healthySince, at)
+    healthySince = at + forMs
   }
-  return Math.min(rules.baseEjectionMs * timesAt(times, wellSince, model.nowMs), rules.maxEjectionMs)
+  return Math.min(rules.baseEjectionMs * timesAt(times, healthySince, model.nowMs), rules.maxEjectionMs)
 }
 
 /** Subtracts the intervals during which the host was healthy, one by one. */
-function timesAt(before: number, wellSince: number, at: number): number {
+function timesAt(before: number, healthySince: number, at: number): number {
   let times = before
-  for (let end = wellSince + rules.intervalMs; end <= at && times > 0; end += rules.intervalMs) times--
+  for (let end = healthySince + rules.intervalMs; end <= at && times > 0; end += rules.intervalMs) times--
   // 100 ms is less than four times 30 ms, so the fifth ejection would not be longer.
   return Math.min(4, times + 1)
 }
@@ -102,11 +102,11 @@ test('ejects the same hosts as a plain model, for the same time, and never more 
   let longest = 0
   const property = fc.property(steps, fc.constantFrom(10, 29, 50, 100), (list, maxEjectedPercent) => {
     const model: Model = { nowMs: 0, hosts: 10, maxEjectedPercent, results: Array.from({ length: 10 }, () => []), ejections: [] }
-    const told: [number, number][] = []
+    const received: [number, number][] = []
     const detector = createOutlierDetector<number>({
       ...rules,
       maxEjectedShare: maxEjectedPercent / 100,
-      onEject: (who, { forMs }) => told.push([who, forMs]),
+      onEject: (host, { forMs }) => received.push([host, forMs]),
     })
     const expected: [number, number][] = []
     detector.setHosts(Array.from({ length: 10 }, (_, index) => index))
@@ -118,11 +118,11 @@ test('ejects the same hosts as a plain model, for the same time, and never more 
       else if (step.kind === 'hosts') detector.setHosts(Array.from({ length: step.count }, (_, index) => index))
       else if (step.kind === 'abort') detector.observe(step.host, { ok: false, error: new DOMException('', 'AbortError') })
       else detector.observe(step.host, { ok: step.kind === 'succeed' })
-      for (let who = 0; who < 10; who++) expect(detector.isEjected(who)).toBe(who < model.hosts && isOut(model, who))
+      for (let host = 0; host < 10; host++) expect(detector.isEjected(host)).toBe(host < model.hosts && isOut(model, host))
     }
-    expect(told).toEqual(expected)
-    seen += told.length
-    longest = Math.max(longest, ...told.map(([, forMs]) => forMs))
+    expect(received).toEqual(expected)
+    seen += received.length
+    longest = Math.max(longest, ...received.map(([, forMs]) => forMs))
   })
   fc.assert(property, { numRuns: 400, seed: 7 })
   expect(seen, 'a property without ejections proves nothing').toBeGreaterThan(1_000)

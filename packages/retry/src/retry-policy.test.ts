@@ -61,9 +61,9 @@ describe('retry conditions', () => {
     ['POST with an idempotency key', {}, { ...responded(503), call: keyed }, true],
     ['POST with a key while idempotencyHeader is off', { idempotencyHeader: false }, { ...responded(503), call: keyed }, false],
     ['POST with a key of another name', { idempotencyHeader: 'X-Key' }, { ...responded(503), call: keyed }, false],
-    ['a body that was sent and can not be sent again', {}, { ...responded(503), replayable: false }, false],
+    ['a body that was sent and cannot be sent again', {}, { ...responded(503), replayable: false }, false],
     [
-      'a body that can not be sent again, with any method',
+      'a body that cannot be sent again, with any method',
       { methods: 'all' },
       { ...responded(503), call: post, replayable: false },
       false,
@@ -89,7 +89,7 @@ describe('retry conditions', () => {
     ['a response that when refuses', { when: () => false }, responded(503), false],
     ['a response that when leaves to the lists', { when: () => undefined }, responded(503), true],
     [
-      'a body that can not be sent again, even if when allows it',
+      'a body that cannot be sent again, even if when allows it',
       { when: () => true },
       { ...responded(503), replayable: false },
       false,

@@ -7,11 +7,11 @@ export const kinds = ['unary', 'client stream', 'server stream', 'bidi'] as cons
 /** One of {@link kinds}. */
 export type Kind = (typeof kinds)[number]
 
-/** A call under way. */
+/** A call in progress. */
 export interface KindCall {
-  /** What was answered, as one text. Rejects with the `ServiceError`. */
-  readonly answer: Promise<string>
-  /** Ends it. */
+  /** The text of all responses. Rejects with the `ServiceError`. */
+  readonly reply: Promise<string>
+  /** Cancels it. */
   cancel(): void
 }
 
@@ -21,20 +21,20 @@ export interface KindOptions extends Grpc.CallOptions {
   readonly metadata?: Readonly<Record<string, string>>
   /** Whether to wait for a connection. */
   readonly waitForReady?: boolean
-  /** Whether the request is left open. */
+  /** Whether the request stays open. */
   readonly staysOpen?: boolean
 }
 
-/** Makes a call of a kind, each with one message. */
+/** Makes a call of a kind with one message. */
 export function callKind(grpc: GrpcJs, client: OrdersClient, kind: Kind, given: KindOptions = {}): KindCall {
   const { metadata: fields = {}, waitForReady = false, staysOpen = false, ...options } = given
   const metadata = new grpc.Metadata({ waitForReady })
   for (const [key, value] of Object.entries(fields)) metadata.set(key, value)
   let call: { cancel(): void } | undefined
-  const answer = new Promise<string>((resolve, reject) => {
-    const done = (error: Grpc.ServiceError | null, answered?: Message): void => {
+  const reply = new Promise<string>((resolve, reject) => {
+    const done = (error: Grpc.ServiceError | null, message?: Message): void => {
       if (error) reject(error)
-      else resolve(answered?.text ?? '')
+      else resolve(message?.text ?? '')
     }
     if (kind === 'unary') call = client.unary({ text: 'x' }, metadata, options, done)
     else if (kind === 'client stream') {
@@ -51,9 +51,9 @@ export function callKind(grpc: GrpcJs, client: OrdersClient, kind: Kind, given: 
       if (!staysOpen) stream.end()
     }
   })
-  // Who cancels may not ask for the answer.
-  answer.catch(() => undefined)
-  return { answer, cancel: () => call?.cancel() }
+  // A test that cancels the call may not read the response.
+  reply.catch(() => undefined)
+  return { reply, cancel: () => call?.cancel() }
 }
 
 function collect<Stream extends Grpc.ClientReadableStream<Message> | Grpc.ClientDuplexStream<Message, Message>>(

@@ -2,22 +2,22 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { ServiceError } from '@grpc/grpc-js'
 import { type CallSpec, call, type GrpcJs, type OrdersClient } from './orders.ts'
 
-/** What came of many calls. */
+/** Outcomes of many calls. */
 export interface Tally {
-  /** Number of answers by text. */
+  /** Number of responses by text. */
   readonly answers: Record<string, number>
-  /** What failed. */
+  /** Errors. */
   readonly failures: ServiceError[]
 }
 
-/** Makes calls one after the other. */
+/** Makes calls in sequence. */
 export async function callMany(grpc: GrpcJs, client: OrdersClient, count: number, spec: CallSpec = {}): Promise<Tally> {
   const tally: Tally = { answers: {}, failures: [] }
   for (let made = 0; made < count; made++) await callOnce(grpc, client, tally, spec)
   return tally
 }
 
-/** Keeps several calls under way until it is told to stop. */
+/** Keeps several calls in progress until it is stopped. */
 export function startLoad(grpc: GrpcJs, client: OrdersClient): { readonly tally: Tally; stop(): Promise<void> } {
   const tally: Tally = { answers: {}, failures: [] }
   let running = true

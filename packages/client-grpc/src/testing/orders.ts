@@ -1,9 +1,9 @@
 import type * as Grpc from '@grpc/grpc-js'
 
-/** grpc-js, of whichever version is under test. */
+/** The version of grpc-js under test. */
 export type GrpcJs = typeof Grpc
 
-/** The one message of the test service. */
+/** The only message type of the test service. */
 export interface Message {
   /** Any text. */
   readonly text: string
@@ -37,7 +37,7 @@ export const ordersDefinition: Grpc.ServiceDefinition = {
   chat: method('Chat', true, true),
 }
 
-type Callback = (error: Grpc.ServiceError | null, answer?: Message) => void
+type Callback = (error: Grpc.ServiceError | null, reply?: Message) => void
 type UnaryOptions = [request: Message, metadata: Grpc.Metadata, options: Grpc.CallOptions, callback: Callback]
 
 /** The client of {@link ordersDefinition}. */
@@ -51,17 +51,17 @@ export interface OrdersClient extends Grpc.Client {
 
 /** Options of {@link call}. */
 export interface CallSpec extends Grpc.CallOptions {
-  /** What to send. */
+  /** Text to send. */
   readonly text?: string
   /** Metadata to send. */
   readonly metadata?: Readonly<Record<string, string>>
   /** Whether to wait for a connection. */
   readonly waitForReady?: boolean
-  /** Given the call once it is made. */
+  /** Receives the call. */
   readonly onCall?: (call: Grpc.ClientUnaryCall) => void
 }
 
-/** One client of the service, as generated code would make it. */
+/** A client of the service, as generated code creates it. */
 export function createOrdersClient(
   grpc: GrpcJs,
   target: string,
@@ -72,15 +72,15 @@ export function createOrdersClient(
   return new OrdersClient(target, credentials, options) as unknown as OrdersClient
 }
 
-/** Makes a unary call; resolves with the text of the answer. */
+/** Makes a unary call; resolves with the text of the response. */
 export function call(grpc: GrpcJs, client: OrdersClient, spec: CallSpec = {}): Promise<string> {
   const { text = '', metadata: fields = {}, waitForReady = false, onCall, ...options } = spec
   const metadata = new grpc.Metadata({ waitForReady })
   for (const [key, value] of Object.entries(fields)) metadata.set(key, value)
   return new Promise((resolve, reject) => {
-    const made = client.unary({ text }, metadata, options, (error, answer) => {
+    const made = client.unary({ text }, metadata, options, (error, reply) => {
       if (error) reject(error)
-      else resolve((answer as Message).text)
+      else resolve((reply as Message).text)
     })
     onCall?.(made)
   })
@@ -88,22 +88,22 @@ export function call(grpc: GrpcJs, client: OrdersClient, spec: CallSpec = {}): P
 
 /** A real server of the service. */
 export interface OrdersServer {
-  /** Name that it answers with. */
+  /** Name in its responses. */
   readonly name: string
-  /** Where it listens. */
+  /** Address on which it listens. */
   readonly port: number
-  /** Number of calls that it got. */
+  /** Number of calls received. */
   readonly calls: number
-  /** Stops accepting and waits for calls under way. */
+  /** Stops accepting calls and waits for those in progress. */
   shutdown(): Promise<void>
-  /** Cuts everything. */
+  /** Closes all connections at once. */
   kill(): void
 }
 
-/** What a server does with a call instead of answering it. */
+/** Behaviour of a server that does not respond to a call. */
 export type Misbehaviour =
   | 'hang'
-  /** Sends the head, and nothing more. */
+  /** Sends only the head. */
   | 'hang after the head'
   /** Fails with a status. */
   | { readonly code: number; readonly details?: string; readonly metadata?: Readonly<Record<string, string>> }
@@ -113,26 +113,26 @@ export type IncomingCall = Grpc.ServerUnaryCall<Message, Message> | Grpc.ServerD
 
 /** Options of {@link startOrdersServer}. */
 export interface OrdersServerOptions {
-  /** What it does with a call of any kind; `undefined` to answer it. @default answers */
+  /** Behaviour for a call of any kind; `undefined` to respond. @default responds */
   readonly behave?: (call: IncomingCall) => Misbehaviour | undefined
-  /** Answers unary calls. @default with the server's name */
+  /** Responds to unary calls. @default with the server's name */
   readonly unary?: (
     call: Grpc.ServerUnaryCall<Message, Message>,
-    answer: (text: string) => void,
+    reply: (text: string) => void,
     fail: (code: number) => void,
   ) => void
   /** Credentials. @default none */
   readonly credentials?: Grpc.ServerCredentials
-  /** Where to listen. @default 0, any */
+  /** Port to listen on. @default 0, any free port */
   readonly port?: number
 }
 
 /** Starts a server on loopback. */
 export async function startOrdersServer(grpc: GrpcJs, name: string, options: OrdersServerOptions = {}): Promise<OrdersServer> {
   const server = new grpc.Server()
-  const { unary = (_call, answer) => answer(name), credentials = grpc.ServerCredentials.createInsecure(), behave } = options
+  const { unary = (_call, reply) => reply(name), credentials = grpc.ServerCredentials.createInsecure(), behave } = options
   let calls = 0
-  /** Whether a call was dealt with. */
+  /** Applies the configured behaviour. @returns whether the call was handled */
   function misbehave(call: IncomingCall, fail: (status: object) => void): boolean {
     calls++
     const behaviour = behave?.(call)

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 
-/** Runs a file of this folder in a process of its own. */
+/** Runs a file of this folder in a separate process. */
 export function run(file: string, ...args: readonly string[]): ChildProcess {
   return spawn(process.execPath, [fileURLToPath(new URL(file, import.meta.url)), ...args], {
     stdio: ['ignore', 'pipe', 'inherit'],

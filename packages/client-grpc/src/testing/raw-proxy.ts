@@ -5,7 +5,7 @@ import type { ServiceClient } from '@sd/client'
 import { SdError } from '@sd/core'
 import { grpcStatusOf, judgeGrpcResponse } from '@sd/grpc-status'
 
-/** Fields as node:http2 takes them. */
+/** Header fields for node:http2. */
 function toFields(rawFields: readonly string[]): Record<string, string[]> {
   const fields: Record<string, string[]> = {}
   for (let index = 0; index < rawFields.length; index += 2) {
@@ -16,7 +16,7 @@ function toFields(rawFields: readonly string[]): Record<string, string[]> {
   return fields
 }
 
-/** Hands one call of gRPC on to `orders`: it knows no messages. */
+/** Forwards one gRPC call to `orders`, without decoding messages. */
 function proxy(client: ServiceClient, stream: ServerHttp2Stream, headers: IncomingHttpHeaders, rawHeaders: string[]): void {
   let trailers: readonly string[] = []
   stream.on('error', () => undefined)
@@ -35,7 +35,7 @@ function proxy(client: ServiceClient, stream: ServerHttp2Stream, headers: Incomi
       onDrain: () => stream.resume(),
       onResponse(status, _text, rawFields) {
         const fields = toFields(rawFields)
-        // Trailers-Only: a head that has the status is all that there is.
+        // Trailers-Only: the head has the status, and nothing follows.
         const endStream = fields['grpc-status'] !== undefined
         stream.respond({ ':status': status, ...fields }, { endStream, waitForTrailers: !endStream })
       },
@@ -58,16 +58,16 @@ function proxy(client: ServiceClient, stream: ServerHttp2Stream, headers: Incomi
   stream.on('drain', () => control.resume())
   stream.on('data', (chunk: Buffer) => void (control.write(chunk) || stream.pause()))
   stream.on('end', () => control.end())
-  stream.on('aborted', () => control.abort(new SdError('SD_ABORTED', 'the caller has gone')))
+  stream.on('aborted', () => control.abort(new SdError('SD_ABORTED', 'the caller disconnected')))
 }
 
-/** Starts a proxy of gRPC on loopback that stands on `client.forward` alone. */
+/** Starts a gRPC proxy on loopback that only uses `client.forward`. */
 export async function startRawProxy(client: ServiceClient): Promise<{ readonly port: number; close(): void }> {
   const server = createServer()
   const sessions = new Set<{ destroy(): void }>()
   server.on('session', (session) => sessions.add(session))
   server.on('stream', (stream, headers, _flags, rawHeaders) => {
-    // node gives them as one list, pseudo-headers first.
+    // Node provides them as one list, pseudo-headers first.
     const fields = (rawHeaders as unknown as string[]).filter(
       (_, index, all) => !(all[index - (index % 2)] as string).startsWith(':'),
     )

@@ -20,19 +20,19 @@ import {
 export interface Stage extends AsyncDisposable {
   /** The registry's backend. */
   readonly store: MemoryStore
-  /** The client's view. */
+  /** The discovery of the clients. */
   readonly discovery: Discovery
-  /** What is under test. */
+  /** The services under test. */
   readonly services: GrpcServices<GrpcJs>
-  /** Whose policies {@link Stage.dialWithPolicies} is under. */
+  /** The client whose policies apply to {@link Stage.dialWithPolicies}. */
   readonly client: ServiceClient
-  /** Starts a server and registers it; by default under its own name. */
+  /** Starts a server and registers it, by default under its own name. */
   serve(name: string, options?: OrdersServerOptions & { instance?: Partial<InstanceSpec> }): Promise<ServedInstance>
   /** Registers an address. */
   register(instance: Partial<InstanceSpec> & { port: number }): Promise<Registration>
-  /** Makes a client that is closed with the stage. */
+  /** Creates a gRPC client that is closed with the stage. */
   dial(target?: string, options?: Grpc.ClientOptions, credentials?: Grpc.ChannelCredentials): OrdersClient
-  /** Makes a client likewise, whose calls have the policies of the stage's client. */
+  /** As {@link Stage.dial}, for calls under the policies of the stage's client. */
   dialWithPolicies(options?: Grpc.ClientOptions, credentials?: Grpc.ChannelCredentials): OrdersClient
 }
 

@@ -65,7 +65,10 @@ export class AttemptLoop implements AttemptOwner, HedgeOwner {
         const maySeeAgain = delayMs > 0
         let attempt: Attempt | undefined
         if (hedge) attempt = await runHedged(this, hedge, maySeeAgain)
-        else attempt = starter.mustAsk ? await starter.startAllowed({ maySeeAgain }, this.signal) : starter.start({ maySeeAgain })
+        else
+          attempt = starter.mustRequestUnit
+            ? await starter.startAllowed({ maySeeAgain }, this.signal)
+            : starter.start({ maySeeAgain })
         if (!attempt) break
         this.attempt = attempt
         if (!hedge) await attempt.run(this.findTime())
@@ -176,7 +179,7 @@ export class AttemptLoop implements AttemptOwner, HedgeOwner {
     const { recorder } = this.call.init
     if (!recorder) return
     const detail = result ? String(result.status) : error?.message
-    recorder.note(result ? 'answered' : 'failed', { attempt, endpoint, detail })
+    recorder.note(result ? 'responded' : 'failed', { attempt, endpoint, detail })
   }
 
   /**

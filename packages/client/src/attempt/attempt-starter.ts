@@ -2,7 +2,7 @@ import { type CallPickRequest, type Endpoint, isIdempotent, type Permit, SdError
 import type { CallFrame } from '../call/call-frame.ts'
 import type { ServiceEntry } from '../services/service-entry.ts'
 import { Attempt, type AttemptOwner } from './attempt.ts'
-import { askInstanceUnit, isCrowded, isUnitAsked, takeInstanceUnit } from './instance-admission.ts'
+import { isCrowded, needsUnitRequest, requestInstanceUnit, takeInstanceUnit } from './instance-admission.ts'
 import { explainNoInstance } from './no-instance.ts'
 
 /** Does not count against an endpoint. */
@@ -61,8 +61,8 @@ export class AttemptStarter implements CallPickRequest {
   }
 
   /** Whether a backend must be queried before an attempt begins, so that {@link AttemptStarter.startAllowed} starts it. */
-  get mustAsk(): boolean {
-    return isUnitAsked(this.#entry)
+  get mustRequestUnit(): boolean {
+    return needsUnitRequest(this.#entry)
   }
 
   /**
@@ -83,7 +83,7 @@ export class AttemptStarter implements CallPickRequest {
   async startAllowed({ maySeeAgain, isHedge }: StartOptions, signal: AbortSignal): Promise<Attempt | undefined> {
     for (let isFirst = true; ; isFirst = false) {
       const attempt = this.start({ maySeeAgain: maySeeAgain && isFirst, isHedge })
-      if (!attempt || (await askInstanceUnit(this.#entry, this.#call, attempt.endpoint, signal))) return attempt
+      if (!attempt || (await requestInstanceUnit(this.#entry, this.#call, attempt.endpoint, signal))) return attempt
       attempt.stop(overRate)
       this.#call.attempts--
       this.skip(attempt.endpoint)
@@ -123,7 +123,7 @@ export class AttemptStarter implements CallPickRequest {
     const { attached, policies } = this.#entry
     const { instanceBreakers } = policies
     for (;;) {
-      const endpoint = attached.pick(this)
+      const endpoint = this.#preferred() ?? attached.pick(this)
       if (!endpoint) return undefined
       if (this.#call.forward?.filter(endpoint.instance) === false) {
         this.skip(endpoint)
@@ -141,6 +141,13 @@ export class AttemptStarter implements CallPickRequest {
       } else if (this.#takeUnit(endpoint, permit)) return this.#begin(endpoint, permit)
       this.skip(endpoint)
     }
+  }
+
+  /** The endpoint that the request prefers, for its first attempt. */
+  #preferred(): Endpoint | undefined {
+    const { forward } = this.#call
+    if (!forward || this.#call.attempts > 0 || this.attempted) return undefined
+    return forward.preferred(this.#entry.cluster.view)
   }
 
   /**

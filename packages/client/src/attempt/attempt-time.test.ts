@@ -17,28 +17,32 @@ const silent: RequestListener = () => undefined
 const slow: RequestListener = (_, response) => void setTimeout(() => response.end('slow'), slowMs)
 const quick: RequestListener = (_, response) => void response.end('quick')
 
-describe('without a setting, an attempt is given up after half of the time limit, at least a second', () => {
-  /** The first instance is slow; what the call gives, by what differs. */
+describe('by default an attempt is given up after half of the time limit, but not before a second', () => {
+  /** The first instance is slow. Each case changes one thing and expects the slow response, the quick one, or an error. */
   const table: Record<
     string,
     { settings?: ClientSettings; request?: RequestOptions; method?: 'POST'; alone?: true; gives: string }
   > = {
-    'for another instance': { gives: 'quick' },
-    'not where there is no other instance': { alone: true, gives: 'slow' },
-    'not where the request can not be repeated': { method: 'POST', gives: 'slow' },
-    'not where the body can not be sent again': { request: { body: new Blob(['x']).stream() }, gives: 'slow' },
+    'if there is another instance': { gives: 'quick' },
+    'not if there is no other instance': { alone: true, gives: 'slow' },
+    'not if the request must not be repeated': { method: 'POST', gives: 'slow' },
+    'not if the body can be read only once': { request: { body: new Blob(['x']).stream() }, gives: 'slow' },
     'not without retries': { settings: { retry: false }, gives: 'slow' },
-    'not where the setting is 0': { settings: { attemptTimeoutMs: 0 }, gives: 'slow' },
-    'not where the call sets itself a longer limit': { request: { timeoutMs: 2_500 }, gives: 'slow' },
-    'not where the call has none': { request: { timeoutMs: 0 }, gives: 'slow' },
-    'not where half of it is too short': { request: { timeoutMs: 1_990 }, settings: { timeoutMs: 5_000 }, gives: 'quick' },
-    'not where the budget is used up': { settings: { retryBudget: { ratio: 0, minPerSecond: 0 } }, gives: 'slow' },
-    'nor where a retry policy would find it used up': {
+    'not if the setting is 0': { settings: { attemptTimeoutMs: 0 }, gives: 'slow' },
+    'not if the call sets a longer time limit': { request: { timeoutMs: 2_500 }, gives: 'slow' },
+    'not if the call has no time limit': { request: { timeoutMs: 0 }, gives: 'slow' },
+    'not before a second, if half of the time limit is shorter': {
+      request: { timeoutMs: 1_990 },
+      settings: { timeoutMs: 5_000 },
+      gives: 'quick',
+    },
+    'not if the budget is exhausted': { settings: { retryBudget: { ratio: 0, minPerSecond: 0 } }, gives: 'slow' },
+    'not if the budget is exhausted and there is a retry policy': {
       settings: { retryBudget: { ratio: 0, minPerSecond: 0 }, retry: ({ budget }) => createRetryPolicy({ budget }) },
       gives: 'slow',
     },
-    'where the setting is shorter, without all that': { method: 'POST', settings: { attemptTimeoutMs: 50 }, gives: 'SD_TIMEOUT' },
-    'where the call sets one': { method: 'POST', request: { attemptTimeoutMs: 50 }, gives: 'SD_TIMEOUT' },
+    'in any case, if the service sets a limit': { method: 'POST', settings: { attemptTimeoutMs: 50 }, gives: 'SD_TIMEOUT' },
+    'in any case, if the call sets a limit': { method: 'POST', request: { attemptTimeoutMs: 50 }, gives: 'SD_TIMEOUT' },
   }
   test.concurrent.each(Object.entries(table))('%s', async (_, { settings, request, method = 'PUT', alone, gives }) => {
     const own = createWorld()
@@ -58,7 +62,7 @@ describe('without a setting, an attempt is given up after half of the time limit
 test.each<[string, ClientSettings]>([
   ['a number', { attemptTimeoutMs: 20 }],
   ['measured', { attemptTimeoutMs: () => ({ currentMs: () => 20, learn: () => undefined }) }],
-])('what takes another attempt after a limit that is %s comes from the budget', async (_, settings) => {
+])('an attempt that follows a limit that is %s is taken from the budget', async (_, settings) => {
   let attempts = 0
   for (const id of ['a', 'b', 'c']) await world.serve(silent, { id })
   const count: Interceptor<AttemptContext> = (_, next) => {
@@ -73,7 +77,7 @@ test.each<[string, ClientSettings]>([
   })
   const calls = Array.from({ length: 20 }, () => client.get('orders', '/'))
   for (const { status } of await Promise.allSettled(calls)) expect(status).toBe('rejected')
-  // One in a second is in the budget at the start, and some more while they run on a busy machine.
+  // The budget begins with one attempt, and earns a few more if the machine is busy.
   expect(attempts).toBeGreaterThan(20)
   expect(attempts).toBeLessThan(40)
 })
@@ -82,14 +86,14 @@ test.each<[string, ClientSettings]>([
   ['auto', {}],
   ['a number', { attemptTimeoutMs: 700 }],
   ['a function', { attemptTimeoutMs: () => ({ currentMs: () => 700, learn: () => undefined }) }],
-])('a limit that is %s takes no timer beside that of the calls', async (_, settings) => {
+])('a limit that is %s needs no timer in addition to that of the calls', async (_, settings) => {
   await world.serve(quick, { id: 'a' })
   const client = world.client(settings)
   // The first call does not know yet what limit its attempt will have.
   await (await client.get('orders', '/')).bytes()
   const timers = vi.spyOn(globalThis, 'setTimeout')
   for (let call = 0; call < 3; call++) await (await client.get('orders', '/')).bytes()
-  // Calls at once share one.
+  // Concurrent calls share a timer.
   await Promise.all(Array.from({ length: 5 }, async () => (await client.get('orders', '/')).bytes()))
   const names = timers.mock.calls.map(([run]) => run.name)
   timers.mockRestore()
@@ -98,14 +102,14 @@ test.each<[string, ClientSettings]>([
   expect(names).not.toContain('onTimer')
 })
 
-test('a function makes a limit that learns from responses, and only from those below 500', async () => {
+test('a function creates a limit that learns from responses with a status below 500', async () => {
   const learnt: number[] = []
-  const asked: AttemptLimitRequest[] = []
+  const requests: AttemptLimitRequest[] = []
   await world.serve((incoming, response) => void response.writeHead(Number(incoming.headers['x-status'])).end(), { id: 'a' })
   const client = world.client({
     attemptTimeoutMs: ({ service }) => ({
       currentMs(attempt) {
-        asked.push(attempt)
+        requests.push(attempt)
         return service === 'orders' ? 500 : undefined
       },
       learn: (latencyMs) => learnt.push(latencyMs),
@@ -115,7 +119,7 @@ test('a function makes a limit that learns from responses, and only from those b
   await (await client.post('orders', '/', { headers: { 'x-status': '500' } })).bytes()
   expect(learnt.length).toBe(2)
   for (const latencyMs of learnt) expect(latencyMs).toBeGreaterThan(0)
-  expect(asked.map(({ mayRepeat }) => mayRepeat)).toEqual([true, true, true, false])
+  expect(requests.map(({ mayRepeat }) => mayRepeat)).toEqual([true, true, true, false])
 })
 
 describe('events', () => {
@@ -123,7 +127,7 @@ describe('events', () => {
     response.writeHead(200, { 'content-type': 'text/event-stream' }).write('data: hi\n\n')
   }
 
-  test('go to another instance when no head comes', async () => {
+  test('go to another instance if no head arrives', async () => {
     await world.serve(silent, { id: 'a' })
     await world.serve(stream, { id: 'b' })
     const events = world.client({ timeoutMs: 100 }).events('orders', '/', { retryMs: 1 })[Symbol.asyncIterator]()
@@ -132,7 +136,7 @@ describe('events', () => {
     await eventually(() => expect(world.active()).toBe(0), 1_000)
   })
 
-  test('connect again when nothing comes for the idle limit, also while they are not read', async () => {
+  test('reconnect after a silence of idleTimeoutMs, also while they are not read', async () => {
     let connections = 0
     await world.serve((incoming, response) => {
       connections++
@@ -145,15 +149,15 @@ describe('events', () => {
     await eventually(() => expect(world.active()).toBe(0), 1_000)
   })
 
-  test('refuse bad limits', async () => {
+  test('reject an invalid limit', async () => {
     const options = { idleTimeoutMs: -1 }
     const first = world.client().events('orders', '/', options)[Symbol.asyncIterator]().next()
     await expect(first).rejects.toMatchObject({ code: 'SD_INVALID', field: 'idleTimeoutMs' })
   })
 })
 
-describe('SD_NO_INSTANCE says why', () => {
-  test('the registry knows none, or all are out', async () => {
+describe('SD_NO_INSTANCE has the reason', () => {
+  test('no instance is registered, or all are out', async () => {
     const client = world.client()
     await expect(client.get('nobody', '/')).rejects.toThrow(/^Unknown service nobody/)
     await world.serve(quick, { id: 'a', weight: 0 })

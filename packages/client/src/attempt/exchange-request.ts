@@ -22,7 +22,10 @@ export function toTransportRequest(owner: RequestOwner, now: number, isPushed: b
     return { method, path, headers, body, serverName }
   }
   const sendsDeadline = forward.sendsDeadline && deadlineAt !== Number.POSITIVE_INFINITY
-  const rawHeaders = forward.raw.withChanges(owner.changedHeaders, sendsDeadline ? leftMs(deadlineAt, now) : undefined)
+  const rawHeaders = forward.raw.withChanges(
+    owner.changedHeaders,
+    sendsDeadline ? forward.deadlineFields(leftMs(deadlineAt, now)) : undefined,
+  )
   return { method, path, headers: noHeaders, rawHeaders, body, pushed: isPushed, upgrade: forward.upgrade, serverName }
 }
 

@@ -114,7 +114,7 @@ export class Exchange implements Outcome, TransportHandler, BodySource {
   }
 
   /** Arrival of the head of the response, by `performance.now()`. */
-  get answeredAt(): number | undefined {
+  get respondedAt(): number | undefined {
     return this.response && this.latencyMs !== undefined ? this.startedAt + this.latencyMs : undefined
   }
 
@@ -223,10 +223,10 @@ export class Exchange implements Outcome, TransportHandler, BodySource {
     this.#ownLimit?.stop()
     this.#body = new ResponseBody(this)
     const { endpoint, attempt } = this
-    endpoint.answered(now)
+    endpoint.responded(now)
     const { attempts, entry, init } = attempt.call
     const { maxResponseBytes } = init
-    entry.attached.answered?.(endpoint, headers)
+    entry.attached.responded?.(endpoint, headers)
     this.response = new ServiceResponse({ status, headers, statusText, body: this.#body, endpoint, attempts, maxResponseBytes })
     if (status < 500) {
       entry.policies.attemptLimit?.learn(this.latencyMs, attempt.call, now)

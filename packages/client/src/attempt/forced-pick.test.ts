@@ -11,7 +11,7 @@ beforeEach(() => {
 })
 afterEach(() => world.close())
 
-/** A half-open breaker whose trials are all under way on instance b, and a closed one on the others. */
+/** On instance b a half-open breaker whose trials are all in progress, on the others a closed one. */
 function refuseB({ name, instance }: InstanceScope): CircuitBreaker {
   const isB = instance.id === 'b'
   return {
@@ -26,9 +26,9 @@ function refuseB({ name, instance }: InstanceScope): CircuitBreaker {
   }
 }
 
-/** Serves a, which does what it is told, and b, which is well. @returns how often b was asked */
+/** Serves a, which fails as given, and b, which is healthy. @returns the number of requests to b */
 async function serveBoth(a: 'breaks' | 'is silent'): Promise<() => number> {
-  let asked = 0
+  let requests = 0
   await world.serve(
     (request) => {
       if (a === 'breaks') request.socket.destroy()
@@ -37,12 +37,12 @@ async function serveBoth(a: 'breaks' | 'is silent'): Promise<() => number> {
   )
   await world.serve(
     (_, response) => {
-      asked++
+      requests++
       response.end('b')
     },
     { id: 'b' },
   )
-  return () => asked
+  return () => requests
 }
 
 async function textOf(settings: ClientSettings): Promise<string> {
@@ -57,15 +57,15 @@ async function textOf(settings: ClientSettings): Promise<string> {
 test.each<[string, ClientSettings]>([
   ['the default policy', {}],
   ['a retry policy', { retry: ({ budget }) => createRetryPolicy({ budget }) }],
-])('a retry by %s goes to an instance whose breaker refuses, if there is no other one', async (_, settings) => {
-  const asked = await serveBoth('breaks')
+])('a retry by %s goes to an instance whose breaker rejects it, if there is no other instance', async (_, settings) => {
+  const requests = await serveBoth('breaks')
   for (let call = 0; call < 4; call++) expect(await textOf(settings)).toBe('b')
-  expect(asked()).toBe(4)
+  expect(requests()).toBe(4)
 })
 
-test('a second next() finds an instance too', async () => {
-  let asked = 0
-  await world.serve((_, response) => void response.writeHead(asked++ === 0 ? 401 : 200).end(), { id: 'b' })
+test('a second next() also finds an instance', async () => {
+  let requests = 0
+  await world.serve((_, response) => void response.writeHead(requests++ === 0 ? 401 : 200).end(), { id: 'b' })
   const client = world.client({
     instanceBreaker: refuseB,
     interceptors: {
@@ -78,12 +78,12 @@ test('a second next() finds an instance too', async () => {
     },
   })
   expect((await client.get('orders', '/')).status).toBe(200)
-  expect(asked).toBe(2)
+  expect(requests).toBe(2)
 })
 
-test('a hedge does without', async () => {
-  const asked = await serveBoth('is silent')
+test('a hedge is not sent to an instance whose breaker rejects it', async () => {
+  const requests = await serveBoth('is silent')
   const hedge = ({ budget }: { budget: RetryBudget }) => createHedgePolicy({ budget, delayMs: 10 })
   expect(await textOf({ hedge, retry: false, timeoutMs: 300 })).toBe('SD_DEADLINE_EXCEEDED')
-  expect(asked()).toBe(0)
+  expect(requests()).toBe(0)
 })

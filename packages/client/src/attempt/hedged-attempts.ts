@@ -31,7 +31,7 @@ export async function runHedged(owner: HedgeOwner, hedge: HedgePolicy, maySeeAga
   let hasResponse = owner.hasKept
   const tryOnce = async (number: number, signal: AbortSignal): Promise<Attempt> => {
     const options = { maySeeAgain, isHedge: number > 1 }
-    const attempt = starter.mustAsk ? await starter.startAllowed(options, owner.signal) : starter.start(options)
+    const attempt = starter.mustRequestUnit ? await starter.startAllowed(options, owner.signal) : starter.start(options)
     if (!attempt) throw failed ?? none
     starter.skip(attempt.endpoint)
     signal.addEventListener('abort', () => attempt.lose(signal.reason as SdError), { once: true })

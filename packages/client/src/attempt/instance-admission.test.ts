@@ -23,7 +23,7 @@ async function statusOf(client: ServiceClient, method: string = 'POST'): Promise
   }
 }
 
-describe('an instance that hangs does not use up the concurrency limit of its service', () => {
+describe('a hanging instance does not use up the concurrency limit of its service', () => {
   test.each([
     ['a bulkhead', 2, ({ name }: { name: string }) => createBulkhead({ name, maxConcurrent: 20 })],
     ['a bulkhead', 5, ({ name }: { name: string }) => createBulkhead({ name, maxConcurrent: 20 })],
@@ -50,13 +50,13 @@ describe('an instance that hangs does not use up the concurrency limit of its se
       if (first === 'stuck') stuck.push(status)
       else expect(first).toBe(200)
     }
-    // Of the places half may be taken before the share matters; the adaptive limit has at most 25.
+    // Half of the places may be taken before the share has an effect. The adaptive limit has at most 25.
     expect(hung.length).toBeLessThanOrEqual(13)
     for (const response of hung) response.end()
     expect(await Promise.all(stuck)).toEqual(stuck.map(() => 200))
   })
 
-  test('where all are crowded the limit decides, not the share', async () => {
+  test('if all are crowded, the limit decides and not the share', async () => {
     const held: ServerResponse[] = []
     for (let instance = 0; instance < 2; instance++) await world.serve((_, response) => void held.push(response))
     const client = world.client({ concurrencyLimit: ({ name }) => createBulkhead({ name, maxConcurrent: 20 }) })
@@ -68,14 +68,14 @@ describe('an instance that hangs does not use up the concurrency limit of its se
   })
 })
 
-describe('a rate limit of each instance', () => {
-  /** One that has to ask, as Redis does. */
-  function askRemotely(local: RateLimiter, asked: string[]): RateLimiter {
+describe('a rate limit per instance', () => {
+  /** A limiter that has to query a backend, as the one for Redis does. */
+  function limitRemotely(local: RateLimiter, requests: string[]): RateLimiter {
     return {
       name: 'remote',
       async acquire(key, { signal, ...options } = {}) {
         expect(signal).toBeDefined()
-        asked.push(key)
+        requests.push(key)
         await new Promise((resolve) => setTimeout(resolve, 2))
         return local.acquire(key, options)
       },
@@ -87,22 +87,22 @@ describe('a rate limit of each instance', () => {
   test.each([
     ['', {}],
     [', hedged', { hedge: ({ budget }: { budget: RetryBudget }) => createHedgePolicy({ budget, delayMs: 1_000 }) }],
-  ])('that has to be asked skips those that are over it too, and asks for them once%s', async (_, more) => {
+  ])('with a backend skips instances over their limit, and queries each of them once%s', async (_, more) => {
     for (const id of ['a', 'b']) await world.serve((_request, response) => void response.end(), { id })
-    const asked: string[] = []
+    const requests: string[] = []
     const local = createMemoryRateLimiter({ limit: 3, windowMs: 60_000, algorithm: 'sliding-window' })
-    const client = world.client({ rateLimit: { limiter: askRemotely(local, asked), scope: 'instance' }, ...more })
+    const client = world.client({ rateLimit: { limiter: limitRemotely(local, requests), scope: 'instance' }, ...more })
     const statuses: (number | string)[] = []
     for (let call = 0; call < 10; call++) statuses.push(await statusOf(client, 'GET'))
     expect(statuses).toEqual([...Array(6).fill(200), ...Array(4).fill('SD_REJECTED')])
-    expect(asked.toSorted()).toEqual([...Array(4).fill('orders/a'), ...Array(4).fill('orders/b')])
+    expect(requests.toSorted()).toEqual([...Array(4).fill('orders/a'), ...Array(4).fill('orders/b')])
     expect(world.active()).toBe(0)
     await local.close()
   })
 
-  test('that can not be asked ends a call with what that fails with, and at its deadline', async () => {
+  test('with an unreachable backend ends a call with the error of the limiter, or at its deadline', async () => {
     await world.serve((_, response) => void response.end())
-    const limiter = askRemotely(createMemoryRateLimiter({ limit: 1, windowMs: 1_000 }), [])
+    const limiter = limitRemotely(createMemoryRateLimiter({ limit: 1, windowMs: 1_000 }), [])
     const rateLimit = { limiter, scope: 'instance' } as const
     vi.spyOn(limiter, 'acquire').mockRejectedValueOnce(new SdError('SD_UNAVAILABLE', 'The limiter is unreachable'))
     expect(await statusOf(world.client({ rateLimit, retry: false }))).toBe('SD_UNAVAILABLE')
@@ -111,7 +111,7 @@ describe('a rate limit of each instance', () => {
     expect(world.active()).toBe(0)
   })
 
-  test('one that is over its limit is skipped; a call is refused when all are', async () => {
+  test('skips an instance over its limit, and rejects a call if all are', async () => {
     const served = [0, 0]
     for (const index of [0, 1]) {
       await world.serve((_, response) => {
@@ -128,7 +128,7 @@ describe('a rate limit of each instance', () => {
     await limiter.close()
   })
 
-  test('settings that can not work are refused', () => {
+  test('rejects settings that cannot work', () => {
     const local = createMemoryRateLimiter({ limit: 1, windowMs: 1_000 })
     for (const [field, rateLimit] of [
       ['rateLimit.wait', { limiter: local, scope: 'instance', wait: true }],

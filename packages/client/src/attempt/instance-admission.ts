@@ -32,7 +32,7 @@ const over = new WeakMap<RateLimiter, BoundedMap<string, number>>()
 
 /**
  * Takes a unit of the endpoint's own rate limit, if the limiter decides synchronously. For a limiter with a backend it
- * only checks whether the endpoint is known to be over its limit: {@link askInstanceUnit} takes the unit. @returns
+ * only checks whether the endpoint is known to be over its limit: {@link requestInstanceUnit} takes the unit. @returns
  * whether the endpoint may be called
  */
 export function takeInstanceUnit(entry: ServiceEntry, call: CallContext, endpoint: Endpoint): boolean {
@@ -45,7 +45,7 @@ export function takeInstanceUnit(entry: ServiceEntry, call: CallContext, endpoin
 }
 
 /** Whether the backend of a rate limit must be queried for each endpoint. */
-export function isUnitAsked({ policies }: ServiceEntry): boolean {
+export function needsUnitRequest({ policies }: ServiceEntry): boolean {
   return policies.instanceRateLimit !== undefined && !policies.instanceRateLimit.limiter.tryAcquire
 }
 
@@ -53,7 +53,7 @@ export function isUnitAsked({ policies }: ServiceEntry): boolean {
  * Requests a unit of the endpoint's own rate limit. @returns whether the endpoint may be called @throws SdError the
  * error of the limiter
  */
-export async function askInstanceUnit(
+export async function requestInstanceUnit(
   entry: ServiceEntry,
   call: CallContext,
   endpoint: Endpoint,

@@ -20,7 +20,7 @@ function learn(limit: AttemptLimit, path: string = '/a', factor: number = 1): vo
   }
 }
 
-test('while too little is known it is half of the time limit, at least a second, and none without a time limit', () => {
+test('before enough responses it is half of the time limit, at least a second; without a time limit there is none', () => {
   const limit = createMeasuredLimit()
   const limits = [100, 2_000, 10_000, Number.POSITIVE_INFINITY].map((timeoutMs) => limit.currentMs(call('/a', timeoutMs)))
   expect(limits).toEqual([1_000, 1_000, 5_000, 0])
@@ -31,8 +31,8 @@ test.each<[string, number, number, number, number]>([
   ['a tenth of the time limit', 1, 10_000, 1_000, 1_000],
   ['five times the 99th percentile', 2, 2_000, 700, 900],
   ['half of the time limit', 10, 2_000, 1_000, 1_000],
-  ['longer than the deadline of a caller in a hurry', 1, 200, 500, 500],
-])('once enough is known: %s', (_, factor, timeoutMs, least, most) => {
+  ['longer than the deadline of an impatient caller', 1, 200, 500, 500],
+])('after enough responses: %s', (_, factor, timeoutMs, least, most) => {
   const limit = createMeasuredLimit()
   learn(limit, '/a', factor)
   const limitMs = limit.currentMs(call('/a', timeoutMs))
@@ -40,7 +40,7 @@ test.each<[string, number, number, number, number]>([
   expect(limitMs).toBeLessThanOrEqual(most)
 })
 
-test('a slow operation does not have the limit of quick ones, and names of things make no kinds', () => {
+test('a slow operation does not have the limit of fast ones, and ids in a path do not create kinds', () => {
   const limit = createMeasuredLimit()
   for (let id = 0; id < 200; id++) limit.learn(10, call(`/stock/${id}?a=${id}`).call)
   expect(limit.currentMs(call('/stock/999'))).toBe(500)
@@ -53,14 +53,14 @@ test('a slow operation does not have the limit of quick ones, and names of thing
   }
 })
 
-test('what is no longer true is forgotten', () => {
+test('old latencies are forgotten', () => {
   const limit = createMeasuredLimit()
   learn(limit)
   vi.advanceTimersByTime(61_000)
   expect(limit.currentMs(call())).toBe(1_000)
 })
 
-test('an instance that hangs among others leaves the limit, a service that is slow lengthens it at once', () => {
+test('a hanging instance does not change the limit, a slow service extends it at once', () => {
   const limit = createMeasuredLimit()
   learn(limit)
   for (let attempt = 0; attempt < 200; attempt++) {
@@ -78,7 +78,7 @@ test('an instance that hangs among others leaves the limit, a service that is sl
   expect(limit.currentMs(call())).toBe(500)
 })
 
-test('bad options are refused', () => {
+test('invalid options are rejected', () => {
   for (const [field, options] of [
     ['percentile', { percentile: 1 }],
     ['multiple', { multiple: 0 }],

@@ -152,22 +152,22 @@ export class CallRound implements LoopOwner, Applicant {
   #try(taker: ResponseTaker): void {
     this.#taker = taker
     const { rateLimit, concurrencyLimit, breaker } = this.call.entry.policies
-    if (rateLimit) void this.#askPolicies()
+    if (rateLimit) void this.#passPolicies()
     else if (!concurrencyLimit && !breaker) void this.#loop.run()
-    else this.#askAtOnce()
+    else this.#passPoliciesNow()
   }
 
-  #askAtOnce(): void {
+  #passPoliciesNow(): void {
     try {
       const waiting = admitAtOnce(this)
-      if (waiting) void this.#askPolicies(waiting)
+      if (waiting) void this.#passPolicies(waiting)
       else void this.#loop.run()
     } catch (error) {
       this.onFailure(error)
     }
   }
 
-  async #askPolicies(waiting?: Promise<Permit>): Promise<void> {
+  async #passPolicies(waiting?: Promise<Permit>): Promise<void> {
     try {
       await admit(this, waiting)
       this.#startedAt = performance.now()
@@ -189,7 +189,7 @@ export class CallRound implements LoopOwner, Applicant {
     this.response = response
     const exchange = this.#loop.attempt?.exchange
     this.#exchange = exchange
-    if (this.#permits) this.#latencyMs = (exchange?.answeredAt ?? performance.now()) - this.#startedAt
+    if (this.#permits) this.#latencyMs = (exchange?.respondedAt ?? performance.now()) - this.#startedAt
     if (!exchange?.isOpen) this.#settlePermits(exchange?.error)
     this.#taker?.onResponse(response)
   }

@@ -23,7 +23,7 @@ import type { OpenCall } from './open-calls.ts'
 import { addOwnFields } from './own-fields.ts'
 
 /** Time that a fallback or an interceptor has to return a response after the deadline, in milliseconds. */
-const lastWordMs = 50
+const graceMs = 50
 
 /**
  * One logical call, from its start until the body of its response has ended. From the outside in: deadline,
@@ -55,7 +55,7 @@ export class Call implements RoundOwner, ResponseTaker, OpenCall {
   #controller: AbortController | undefined
   #deadline: CallDeadline | undefined
   /** Ends the time for a fallback or an interceptor after the deadline. */
-  #lastWord: ReturnType<typeof setTimeout> | undefined
+  #graceTimer: ReturnType<typeof setTimeout> | undefined
   #prepared: PreparedBody | undefined
   #preparedFrom: RequestBody | undefined
   /** The round that the interceptors' `next()` started last, nearly always the only one. */
@@ -95,6 +95,11 @@ export class Call implements RoundOwner, ResponseTaker, OpenCall {
   get headers(): Record<string, string> {
     this.#headers ??= { ...this.forward?.raw.record }
     return this.#headers
+  }
+
+  /** The value of a field, by its name in lower case. A forwarded call makes no record of its fields for it. */
+  header(name: string): string | undefined {
+    return this.#headers ? this.#headers[name] : this.forward?.raw.get(name)
   }
 
   get changedHeaders(): Record<string, string> | undefined {
@@ -164,7 +169,7 @@ export class Call implements RoundOwner, ResponseTaker, OpenCall {
     for (const round of this.#rounds) if (round.stop(error)) mayRespond = true
     this.#controller?.abort(error)
     if (error.code !== 'SD_DEADLINE_EXCEEDED' || !mayRespond || !this.#round) this.#fail(error)
-    else if (!this.#finished) this.#lastWord = setTimeout(() => this.#fail(error), lastWordMs)
+    else if (!this.#finished) this.#graceTimer = setTimeout(() => this.#fail(error), graceMs)
   }
 
   /** An exchange ended. If the caller has its response, the call has ended too. */
@@ -284,7 +289,7 @@ export class Call implements RoundOwner, ResponseTaker, OpenCall {
     this.#finished = true
     this.init.openCalls.delete(this)
     this.#deadline?.stop()
-    if (this.#lastWord) clearTimeout(this.#lastWord)
+    if (this.#graceTimer) clearTimeout(this.#graceTimer)
     if (this.#abortListener) this.init.signal?.removeEventListener('abort', this.#abortListener)
     const status = this.#exchange?.status ?? this.#status
     publishCallEnd(this, { status, grpcStatus: this.#exchange?.grpcStatus, error, attempts: this.attempts })

@@ -33,7 +33,7 @@ function textOf(client: ServiceClient, options: RequestOptions = {}, path: strin
     (error: { code: string }) => error.code,
   )
 }
-/** Calls at once; responses as they are asked for. */
+/** Makes concurrent calls and reads their responses. */
 async function callAll(calls: readonly Promise<string>[], requests: number): Promise<readonly string[]> {
   await vi.waitFor(() => expect(served).toBe(requests))
   const ended = Promise.all(calls)
@@ -41,8 +41,8 @@ async function callAll(calls: readonly Promise<string>[], requests: number): Pro
   return ended.finally(() => clearInterval(timer))
 }
 
-describe('identical GETs under way', () => {
-  test('share one call, and each has a body of its own', async () => {
+describe('identical concurrent GETs', () => {
+  test('share one call, and each has its own body', async () => {
     await serve()
     const client = world.client({ collapse: true })
     const trace = (id: number): RequestOptions => ({ headers: { traceparent: `00-${id}` } })
@@ -56,7 +56,7 @@ describe('identical GETs under way', () => {
     expect(world.active()).toBe(0)
   })
 
-  test('tell telemetry of themselves', async () => {
+  test('are separate calls in telemetry', async () => {
     await serve()
     const client = world.client({ collapse: true })
     const events: unknown[] = []
@@ -95,7 +95,7 @@ describe('identical GETs under way', () => {
     ['another path', {}, '/b'],
     ['another query', { query: { a: 1 } }],
     ['another hash key', { hashKey: 'k' }],
-  ])('%s is another call', async (_, options, path) => {
+  ])('%s makes another call', async (_, options, path) => {
     await serve()
     const client = world.client({ collapse: true })
     await callAll([textOf(client, { headers: { authorization: 'ann' } }), textOf(client, options, path)], 2)
@@ -105,14 +105,14 @@ describe('identical GETs under way', () => {
   test.each<[string, Record<string, string>]>([
     ['sets a cookie', { 'set-cookie': 'session=1' }],
     ['is private', { 'cache-control': 'private' }],
-  ])("a response that %s is one caller's alone", async (_, fields) => {
+  ])('a response that %s is not shared', async (_, fields) => {
     await serve(fields)
     const client = world.client({ collapse: true })
     await callAll([textOf(client), textOf(client)], 1)
     expect(served).toBe(2)
   })
 
-  test('the same user shares a private response; an interceptor that says who asks is seen', async () => {
+  test('one user shares a private response; a user field added by an interceptor is respected', async () => {
     await serve({ 'cache-control': 'private' })
     const client = world.client({ collapse: true })
     const ann = { headers: { authorization: 'ann' } }
@@ -149,7 +149,7 @@ describe('identical GETs under way', () => {
     await vi.waitFor(() => expect(world.active()).toBe(0))
   })
 
-  test('a caller in a hurry ends by itself, and a large body is not shared', async () => {
+  test('each caller has its own deadline, and a large body is not shared', async () => {
     await serve({}, 'y'.repeat(1_100_000))
     const client = world.client({ collapse: true })
     const slow = textOf(client)

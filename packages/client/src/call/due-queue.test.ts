@@ -5,7 +5,7 @@ class Item implements Due {
   previous: Due | undefined
   next: Due | undefined
   readonly dueAt: number
-  /** When it was due, by `performance.now()`. */
+  /** Time at which it was due, by `performance.now()`. */
   seenAt: number | undefined
 
   constructor(inMs: number) {
@@ -17,7 +17,7 @@ class Item implements Due {
   }
 }
 
-describe('a queue of what is due', () => {
+describe('a queue of due items', () => {
   let queue: DueQueue
   beforeEach(() => {
     vi.useFakeTimers()
@@ -34,7 +34,7 @@ describe('a queue of what is due', () => {
     return item
   }
 
-  test('has one timer, and what is due at its time', () => {
+  test('has one timer, and each item is due at its time', () => {
     const items = [add(100), add(100), add(250)]
     expect(vi.getTimerCount()).toBe(1)
     vi.advanceTimersByTime(98)
@@ -45,21 +45,21 @@ describe('a queue of what is due', () => {
     expect(items[2]?.seenAt).toBeDefined()
   })
 
-  test('does not take what is due before the last one', () => {
+  test('does not take an item that is due before the last one', () => {
     const item = add(100)
     expect(queue.add(new Item(50))).toBe(false)
     queue.delete(item)
     queue.delete(add(50))
   })
 
-  test('forgets what is taken out, at either end and in the middle', () => {
+  test('removes items at either end and in the middle', () => {
     const items = [100, 110, 120, 130, 140].map(add)
     for (const index of [0, 2, 4]) queue.delete(items[index] as Item)
     vi.advanceTimersByTime(200)
     expect(items.map(({ seenAt }) => seenAt !== undefined)).toEqual([false, true, false, true, false])
   })
 
-  test('takes more, and less, while something is due', () => {
+  test('accepts and removes items while another one is due', () => {
     const other = new Item(100)
     const first = new Item(100)
     let added: Item | undefined
@@ -74,7 +74,7 @@ describe('a queue of what is due', () => {
     expect(added?.seenAt).toBeDefined()
   })
 
-  test('waits for longer than a timer can be', () => {
+  test('waits for longer than a timer can', () => {
     const item = add(3_000_000_000)
     vi.advanceTimersByTime(2_999_999_990)
     expect(item.seenAt).toBeUndefined()
@@ -82,7 +82,7 @@ describe('a queue of what is due', () => {
     expect(item.seenAt).toBeDefined()
   })
 
-  test('after a standstill of this process asks once what has come meanwhile was read', () => {
+  test('after a stall of this process, items are due only after pending input was read', () => {
     const item = add(100)
     const now = performance.now()
     vi.spyOn(performance, 'now').mockReturnValue(now + 500)

@@ -2,7 +2,7 @@ import { type ClusterExplanation, type Endpoint, formatOut, guardListener, type 
 import { withoutQuery } from '../message/request-check.ts'
 
 /** What happened during a call. */
-export type CallStepKind = 'refused' | 'picked' | 'answered' | 'failed' | 'retry' | 'hedge' | 'fallback'
+export type CallStepKind = 'refused' | 'picked' | 'responded' | 'failed' | 'retry' | 'hedge' | 'fallback'
 
 /** One step of a call. */
 export interface CallStep {

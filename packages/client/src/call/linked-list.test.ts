@@ -15,7 +15,7 @@ class Item implements Linked<Item> {
 }
 
 describe('a linked list', () => {
-  test('holds what a Set does, in the same order, whatever comes and goes', () => {
+  test('has the same items in the same order as a Set, whatever is added and removed', () => {
     const steps = fc.array(fc.record({ at: fc.nat({ max: 7 }), isAdded: fc.boolean() }), { maxLength: 100 })
     fc.assert(
       fc.property(steps, (given) => {
@@ -28,7 +28,7 @@ describe('a linked list', () => {
             list.add(item)
             expected.add(item)
           } else {
-            // What is not there changes nothing.
+            // Removing an item that is not in the list has no effect.
             list.delete(item)
             expected.delete(item)
             expect(item.previous ?? item.next).toBeUndefined()
@@ -40,7 +40,7 @@ describe('a linked list', () => {
     )
   })
 
-  test('lets collections of young objects free what was in it, though it is old itself', () => {
+  test('does not keep former items alive in minor garbage collections, although the list itself is old', () => {
     setFlagsFromString('--expose-gc')
     const collect = runInNewContext('gc') as (options?: { type: 'minor' }) => void
     const list = new LinkedList<Item>()
@@ -56,7 +56,7 @@ describe('a linked list', () => {
       turnOver()
       collect({ type: 'minor' })
     }
-    // Some 4 MB were made; of a Set nearly all of it is left.
+    // About 4 MB were allocated; with a Set nearly all of it stays.
     expect(process.memoryUsage().heapUsed - before).toBeLessThan(1_000_000)
   })
 })

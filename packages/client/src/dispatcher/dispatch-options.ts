@@ -5,7 +5,7 @@ import { type Dispatcher, errors } from 'undici'
 import type { ForwardContext, ForwardInit, ForwardLimits } from '../forward/forward-init.ts'
 import { RawHeaders } from '../message/raw-headers.ts'
 import { contentTypeOf, isFormData } from '../message/request-body.ts'
-import { checkField, checkMethod, checkPath, describeKind, isFieldValue } from '../message/request-check.ts'
+import { checkField, checkMethod, checkPath, isFieldValue } from '../message/request-check.ts'
 import type { ResolvedSettings } from '../settings/settings.ts'
 import { serviceOfOrigin } from './service-origin.ts'
 
@@ -40,7 +40,11 @@ function checkOptions(options: Dispatcher.DispatchOptions): void {
   const { throwOnError, maxRedirections, dispatcher, reset, expectContinue } = options as unknown as Record<string, unknown>
   if (throwOnError != null) refuse('invalid throwOnError')
   if (maxRedirections != null && maxRedirections !== 0) refuse('maxRedirections is not supported, use the redirect interceptor')
-  if (dispatcher != null) refuse('opts.dispatcher is not supported by instance methods')
+  if (dispatcher != null) {
+    refuse(
+      'opts.dispatcher is not supported by instance methods. Pass opts.dispatcher to the top-level undici functions or call the dispatcher instance method directly.',
+    )
+  }
   if (reset != null && typeof reset !== 'boolean') refuse('invalid reset')
   if (expectContinue != null && typeof expectContinue !== 'boolean') refuse('invalid expectContinue')
 }
@@ -132,7 +136,7 @@ function isIterableOfPairs(headers: object): headers is Iterable<unknown> {
 /** @throws SdError `SD_INVALID` for a value that is not one line of Latin-1; it does not quote the value */
 function addField(list: string[], name: unknown, value: unknown): void {
   if (value === undefined) return
-  const key = typeof name === 'string' ? name : toText(name, 'headers')
+  const key = typeof name === 'string' ? name : toText(name, 'header name')
   const lower = key.toLowerCase()
   if ((lower === 'host' || lower === 'content-length') && hasField(list, lower)) {
     throw new errors.InvalidArgumentError(`duplicate ${lower} header`)
@@ -142,14 +146,14 @@ function addField(list: string[], name: unknown, value: unknown): void {
 }
 
 function addText(list: string[], key: string, value: unknown): void {
-  const text = typeof value === 'string' ? value : toText(value ?? '', `headers.${key.toLowerCase()}`)
+  const text = typeof value === 'string' ? value : toText(value ?? '', `${key} header`)
   checkField('headers', key, text)
   list.push(key, text)
 }
 
-function toText(value: unknown, field: string): string {
+function toText(value: unknown, what: string): string {
   if (value instanceof Uint8Array) return Buffer.from(value).toString('latin1')
-  if (typeof value === 'object') throw new errors.InvalidArgumentError(`invalid ${field}: ${describeKind(value)}`)
+  if (typeof value === 'object') throw new errors.InvalidArgumentError(`invalid ${what}`)
   return `${value as string}`
 }
 

@@ -4,7 +4,7 @@ import { type Dispatcher, errors, FormData, interceptors, request } from 'undici
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { closedPort, createWorld, type World } from '../testing/world.ts'
 
-// What undici's own tests ask of a dispatcher, see test/suites.
+// Requirements of undici's own tests for a dispatcher, see test/suites.
 let world: World
 let server: Server | undefined
 beforeEach(() => {
@@ -15,11 +15,11 @@ afterEach(async () => {
   server?.close()
 })
 
-/** A server that answers with bytes, and then does what is given. */
-async function serveRaw(answer: (socket: Socket) => void): Promise<void> {
+/** A server that responds with exact bytes, and then runs a function. */
+async function serveRaw(respond: (socket: Socket) => void): Promise<void> {
   server = createServer((socket) => {
     socket.on('error', () => undefined)
-    socket.once('data', () => answer(socket))
+    socket.once('data', () => respond(socket))
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -37,7 +37,7 @@ describe('errors are those of undici, with the SdError as their cause', () => {
   const broken: [string, (socket: Socket) => void, object, string][] = [
     ['a closed connection', (socket) => socket.end(), errors.SocketError, 'SD_UNAVAILABLE'],
     ['a body that is cut', (socket) => socket.end(`${head}content-length: 9\r\n\r\nhello`), errors.SocketError, 'SD_UNAVAILABLE'],
-    ['what is not HTTP', (socket) => socket.end('SSH-2.0\r\n'), errors.HTTPParserError, 'SD_MALFORMED'],
+    ['a response that is not HTTP', (socket) => socket.end('SSH-2.0\r\n'), errors.HTTPParserError, 'SD_MALFORMED'],
     [
       'a long head',
       (socket) => socket.write(`${head}x: ${'a'.repeat(20_000)}\r\n\r\n`),
@@ -45,8 +45,8 @@ describe('errors are those of undici, with the SdError as their cause', () => {
       'SD_TOO_LARGE',
     ],
   ]
-  test.each(broken)('%s', async (_, answer, kind, code) => {
-    await serveRaw(answer)
+  test.each(broken)('%s', async (_, respond, kind, code) => {
+    await serveRaw(respond)
     const error = await ask().catch((thrown: Error) => thrown)
     expect(error).toBeInstanceOf(kind)
     expect(error).toMatchObject({ cause: { code, cause: expect.any(Error) } })
@@ -57,7 +57,7 @@ describe('errors are those of undici, with the SdError as their cause', () => {
     await expect(ask()).rejects.toMatchObject({ code: 'ECONNREFUSED', syscall: 'connect', cause: { code: 'SD_UNAVAILABLE' } })
   })
 
-  test('limits of the request', async () => {
+  test('the limits of the request', async () => {
     await serveRaw((socket) => socket.write(`${head}content-length: 9\r\n\r\nhello`))
     await expect(ask({ bodyTimeout: 50 })).rejects.toBeInstanceOf(errors.BodyTimeoutError)
   })
@@ -65,7 +65,7 @@ describe('errors are those of undici, with the SdError as their cause', () => {
   const wrong: [string, object, object][] = [
     ['two lengths', { headers: ['content-length', '1', 'Content-Length', '2'] }, errors.InvalidArgumentError],
     ['two hosts', { headers: ['host', 'a', 'Host', 'b'] }, errors.InvalidArgumentError],
-    ['a pair of three', { headers: new Set([['a', 'b', 'c']]) }, errors.InvalidArgumentError],
+    ['a pair with three items', { headers: new Set([['a', 'b', 'c']]) }, errors.InvalidArgumentError],
     ['an object as a value', { headers: { a: {} } }, errors.InvalidArgumentError],
     ['a line break in a value', { headers: { a: 'b\r\nc: d' } }, errors.InvalidArgumentError],
     ['maxRedirections', { maxRedirections: 1 }, errors.InvalidArgumentError],
@@ -81,7 +81,7 @@ describe('errors are those of undici, with the SdError as their cause', () => {
     await expect(ask(options)).rejects.toBeInstanceOf(kind)
   })
 
-  test('the body of the request fails with its own error', async () => {
+  test('a failing request body ends the call with its own error', async () => {
     await serveRaw(() => undefined)
     const mine = new Error('mine')
     const body = (async function* () {
@@ -97,9 +97,9 @@ async function* chunks(...texts: readonly string[]): AsyncGenerator<string> {
 }
 
 describe('handlers', () => {
-  /** Notes what it is told, and may do something at it. */
+  /** Records its events, and may act on one. */
   function dispatch(does: Partial<Dispatcher.DispatchHandler> = {}): Promise<unknown[]> {
-    const told: unknown[] = []
+    const received: unknown[] = []
     const { dispatcher } = world.client({ retry: false })
     return new Promise((resolve) => {
       dispatcher.dispatch(
@@ -107,17 +107,17 @@ describe('handlers', () => {
         {
           onRequestStart: () => undefined,
           onResponseStart(controller, status, headers, text) {
-            told.push(status)
+            received.push(status)
             does.onResponseStart?.(controller, status, headers, text)
           },
-          onResponseData: () => void told.push('data'),
+          onResponseData: () => void received.push('data'),
           onResponseEnd(controller, trailers) {
-            told.push('end')
+            received.push('end')
             does.onResponseEnd?.(controller, trailers)
-            resolve(told)
+            resolve(received)
           },
           onResponseError(controller, error) {
-            resolve([...told, error, controller.aborted])
+            resolve([...received, error, controller.aborted])
           },
         },
       )
@@ -125,13 +125,13 @@ describe('handlers', () => {
   }
   beforeEach(() => world.serve((_, response) => response.end('hello')).then(() => undefined))
 
-  test('end a response that has come as a whole by abort', async () => {
+  test('can abort a response that is complete', async () => {
     const mine = new Error('mine')
-    const told = await dispatch({ onResponseStart: (controller) => setTimeout(() => undefined) && controller.abort(mine) })
-    expect(told).toEqual([200, mine, true])
+    const received = await dispatch({ onResponseStart: (controller) => setTimeout(() => undefined) && controller.abort(mine) })
+    expect(received).toEqual([200, mine, true])
   })
 
-  test('have what they throw as the error', async () => {
+  test('receive their own exceptions as the error', async () => {
     const mine = new Error('mine')
     const thrower = (): never => {
       throw mine
@@ -140,7 +140,7 @@ describe('handlers', () => {
     expect(await dispatch({ onResponseEnd: thrower })).toEqual([200, 'data', 'end', mine, false])
   })
 
-  test('without the methods that are needed are refused', () => {
+  test('without the required methods are rejected', () => {
     const { dispatcher } = world.client()
     const options = { origin: 'http://orders', path: '/', method: 'GET' as const }
     expect(() => dispatcher.dispatch(options, {})).toThrow('invalid onResponseError method')
@@ -151,7 +151,7 @@ describe('handlers', () => {
   })
 })
 
-test("undici's retry interceptor works over it, after a reset and a 503", async () => {
+test("undici's retry interceptor works with it, after a reset and a 503", async () => {
   let count = 0
   await world.serve((incoming, response) => {
     count++
@@ -164,14 +164,14 @@ test("undici's retry interceptor works over it, after a reset and a 503", async 
   expect([statusCode, await body.text(), count]).toEqual([200, 'fine', 3])
 })
 
-test('fields that shadow what every object has are there', async () => {
+test('fields with the names of Object.prototype are kept', async () => {
   await serveRaw((socket) => socket.end('HTTP/1.1 200 OK\r\n__proto__: a\r\nconstructor: b\r\ncontent-length: 0\r\n\r\n'))
   const { headers } = await request('http://orders/', { dispatcher: world.client().dispatcher })
   expect(Object.getOwnPropertyDescriptor(headers, '__proto__')?.value).toBe('a')
   expect(headers['constructor']).toBe('b')
 })
 
-test('bodies: any view of bytes, and the FormData of undici', async () => {
+test('a body can be any view of bytes, or the FormData of undici', async () => {
   await world.serve((incoming, response) => void incoming.pipe(response))
   const view = new Uint16Array([0x6161, 0x6262])
   expect(await ask({ method: 'POST', body: view as never })).toBe('aabb')

@@ -26,7 +26,7 @@ describe('requests of undici', () => {
     ['text', { method: 'POST', body: 'text' }],
     ['bytes', { method: 'PUT', body: Buffer.from('bytes') }],
   ]
-  test.each(requests)('with %s arrive as they would without us', async (_, options) => {
+  test.each(requests)('with %s arrive as they do without the client', async (_, options) => {
     const server = await world.serve(async (incoming, response) => {
       let body = ''
       for await (const chunk of incoming) body += chunk
@@ -40,7 +40,7 @@ describe('requests of undici', () => {
     expect(await named.body.json()).toEqual(await plain.body.json())
   })
 
-  test('get trailers, 1xx and the reason phrase; several cookies are sent as one', async () => {
+  test('receive trailers, 1xx and the reason phrase, and send several cookies as one', async () => {
     const reply =
       'HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\nHTTP/1.1 200 Quite Fine\r\nset-cookie: a=1\r\nset-cookie: b=2\r\n' +
       'transfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nx-sum: 7\r\n\r\n'
@@ -64,7 +64,7 @@ describe('requests of undici', () => {
     server.close()
   })
 
-  test('have the time limits of undici, and refuse what undici refuses', async () => {
+  test('have the time limits of undici, and are rejected for the reasons of undici', async () => {
     await world.serve((incoming, response) => {
       if (incoming.url === '/stalls') response.write('a')
       if (incoming.url !== '/drips') return
@@ -109,7 +109,7 @@ describe('WebSocket of undici', () => {
     server.close()
   })
 
-  test('calls a service by name, with all policies', async () => {
+  test('calls a service by name, under all policies', async () => {
     const attempts: unknown[] = []
     const stop = subscribeTelemetry('sd:v1:attempt:end', ({ status }) => attempts.push(status))
     const client = world.client({

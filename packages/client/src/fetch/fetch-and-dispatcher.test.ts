@@ -12,7 +12,7 @@ beforeEach(() => {
 afterEach(() => world.close())
 
 describe('client.fetch', () => {
-  test('takes the host as the service name and answers with a Response', async () => {
+  test('takes the host as the service name and resolves to a Response', async () => {
     await world.serve(async (incoming, response) => {
       let body = ''
       for await (const chunk of incoming) body += chunk
@@ -33,7 +33,7 @@ describe('client.fetch', () => {
     expect(world.active()).toBe(0)
   })
 
-  test('has no body where there is none, and can be aborted', async () => {
+  test('has a null body if the response has none, and can be aborted', async () => {
     await world.serve((incoming, response) => {
       if (incoming.url === '/none') response.writeHead(204).end()
     })
@@ -48,7 +48,7 @@ describe('client.fetch', () => {
 })
 
 describe('client.dispatcher', () => {
-  test('serves undici code, balances and accounts', async () => {
+  test('serves undici code, balances, and counts active requests', async () => {
     await world.serve((_, response) => response.end('a'), { id: 'a' })
     await world.serve((_, response) => response.end('b'), { id: 'b' })
     const { dispatcher } = world.client()
@@ -64,7 +64,7 @@ describe('client.dispatcher', () => {
     await dispatcher.destroy()
   })
 
-  test('picks again when a connection is refused or lost', async () => {
+  test('picks another instance if a connection is refused or breaks', async () => {
     await world.register(await closedPort(), { id: 'a-dead' })
     await world.serve((incoming) => incoming.socket.destroy(), { id: 'b-broken' })
     await world.serve((_, response) => response.end('ok'), { id: 'c-alive' })
@@ -75,12 +75,13 @@ describe('client.dispatcher', () => {
     expect(world.active()).toBe(0)
   })
 
-  test('keeps the time limit of the service, passes aborts and pauses on', async () => {
+  test('applies the time limit of the service, and forwards aborts and pauses', async () => {
     await world.serve((incoming, response) => {
       if (incoming.url === '/large') response.end(Buffer.alloc(3_000_000))
     })
-    const { dispatcher } = world.client({ timeoutMs: 150 })
-    await expect(request('http://orders/', { dispatcher })).rejects.toMatchObject({ code: 'SD_DEADLINE_EXCEEDED' })
+    const hasty = world.client({ timeoutMs: 150 }).dispatcher
+    await expect(request('http://orders/', { dispatcher: hasty })).rejects.toMatchObject({ code: 'SD_DEADLINE_EXCEEDED' })
+    const { dispatcher } = world.client()
     await expect(request('http://orders/', { dispatcher, signal: AbortSignal.timeout(20) })).rejects.toThrow()
     let bytes = 0
     const { Writable } = await import('node:stream')
@@ -100,7 +101,7 @@ describe('client.dispatcher', () => {
     expect(world.active()).toBe(0)
   })
 
-  test('fails clearly without an instance, after close and over another transport', async () => {
+  test('fails with a clear error without an instance, after close, and with another transport', async () => {
     const client = world.client()
     await expect(request('http://nobody/', { dispatcher: client.dispatcher })).rejects.toMatchObject({ code: 'SD_NO_INSTANCE' })
     const { dispatcher } = client
@@ -114,7 +115,7 @@ describe('client.dispatcher', () => {
     )
   })
 
-  test('upgrades are passed on and count as active until the socket closes', async () => {
+  test('forwards upgrades, which are active until the socket closes', async () => {
     const server = await world.serve(() => undefined)
     server.on('upgrade', (_, socket) =>
       socket.end('HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: test\r\n\r\nhello'),
@@ -135,7 +136,7 @@ async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
 }
 
 describe('client.events', () => {
-  test('yields events and connects again with the last id where it left off', async () => {
+  test('yields events, and reconnects with the last event id', async () => {
     const lastIds: unknown[] = []
     await world.serve((incoming, response) => {
       lastIds.push(incoming.headers['last-event-id'])
@@ -158,18 +159,18 @@ describe('client.events', () => {
     await eventually(() => expect(world.active()).toBe(0), 1_000)
   })
 
-  test('a server that asks to come back at once, and ends at once, is not asked all the time', async () => {
+  test('a server that sends retry: 0 and ends its streams at once does not cause a busy loop', async () => {
     await world.serve((_, response) => {
       response.writeHead(200, { 'content-type': 'text/event-stream' }).end('retry: 0\n\ndata: a\n\n')
     })
     const startedAt = performance.now()
     let count = 0
     for await (const _ of world.client().events('orders', '/')) if (++count === 6) break
-    // 50 ms at least before each of the five that follow.
+    // At least 50 ms before each of the next five.
     expect(performance.now() - startedAt).toBeGreaterThanOrEqual(240)
   })
 
-  test('ends at once when it is left while it waits, and when aborted', async () => {
+  test('ends at once when it is left while it waits, and on abort', async () => {
     await world.serve((_, response) => response.writeHead(200, { 'content-type': 'text/event-stream' }).write('data: a\n\n'))
     for (const leave of ['return', 'abort']) {
       const controller = new AbortController()
@@ -183,33 +184,33 @@ describe('client.events', () => {
     await eventually(() => expect(world.active()).toBe(0), 1_000)
   })
 
-  test('ends at 204, throws at what is no event stream, goes on after a 5xx', async () => {
-    let asked = 0
+  test('ends at 204, throws for other content, and continues after a 5xx', async () => {
+    let requests = 0
     await world.serve((incoming, response) => {
       if (incoming.url === '/html') response.writeHead(200, { 'content-type': 'text/html' }).end('<html>')
       else if (incoming.url === '/gone') response.writeHead(404).end()
-      else response.writeHead(++asked === 1 ? 503 : 204).end()
+      else response.writeHead(++requests === 1 ? 503 : 204).end()
     })
     const client = world.client()
     const events = client.events('orders', '/', { retryMs: 10 })
     expect(await collect(events)).toEqual([])
-    expect(asked).toBe(2)
+    expect(requests).toBe(2)
     await expect(collect(client.events('orders', '/html'))).rejects.toMatchObject({ code: 'SD_MALFORMED' })
     await expect(collect(client.events('orders', '/gone'))).rejects.toMatchObject({ code: 'SD_HTTP_STATUS' })
   })
 
-  test('comes back no sooner than a server that is asked too much wants it', async () => {
-    const asked: number[] = []
+  test('respects the Retry-After of an overloaded server', async () => {
+    const requests: number[] = []
     await world.serve((_, response) => {
-      asked.push(performance.now())
-      if (asked.length === 1) response.writeHead(429, { 'retry-after': '1' }).end()
+      requests.push(performance.now())
+      if (requests.length === 1) response.writeHead(429, { 'retry-after': '1' }).end()
       else response.writeHead(204).end()
     })
     expect(await collect(world.client().events('orders', '/', { retryMs: 10 }))).toEqual([])
-    expect((asked[1] as number) - (asked[0] as number)).toBeGreaterThanOrEqual(950)
+    expect((requests[1] as number) - (requests[0] as number)).toBeGreaterThanOrEqual(950)
   })
 
-  test('an event without end is refused', async () => {
+  test('an event that does not end is rejected', async () => {
     await world.serve(async (_, response) => {
       response.writeHead(200, { 'content-type': 'text/event-stream' })
       response.on('error', () => undefined)

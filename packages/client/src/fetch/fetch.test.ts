@@ -68,7 +68,7 @@ describe('a body', () => {
     } else expect(sent.body).toBe(wanted)
   })
 
-  test('that streams is sent as it comes, once', async () => {
+  test('that is a stream is sent as it arrives, once', async () => {
     await world.serve(
       async (incoming, response) => void response.end(`${incoming.headers['transfer-encoding']} ${await read(incoming)}`),
     )
@@ -89,7 +89,7 @@ describe('a body', () => {
 })
 
 describe('an error', () => {
-  test('has the name that fetch gives it, and the SdError as its cause', async () => {
+  test('has the same name as in fetch, and the SdError as its cause', async () => {
     await world.serve((incoming, response) => {
       if (incoming.url === '/reset') incoming.socket.destroy()
       if (incoming.url === '/half') response.writeHead(200).write('half')
@@ -118,7 +118,7 @@ describe('an error', () => {
     await expect(fetch('http://orders/')).rejects.toMatchObject({ name: 'TypeError', cause: { code: 'SD_CLOSED' } })
   })
 
-  test('of a URL with credentials shows none of them', async () => {
+  test('about a URL with credentials does not show them', async () => {
     const failed = world.client().fetch('http://user:secret@orders/')
     await expect(failed).rejects.toThrow(TypeError)
     await expect(failed).rejects.not.toThrow(/secret/)
@@ -138,10 +138,10 @@ describe('redirects', () => {
   })
   const post = { method: 'POST', body: 'x', headers: { authorization: 'me' } }
   const table: [string, string, RequestInit, string][] = [
-    ['a relative one', '/302//end', {}, 'GET /end  undefined'],
-    ['one that names the instance', '/302/self', { headers: { authorization: 'me' } }, 'GET /end  me'],
+    ['to a relative URL', '/302//end', {}, 'GET /end  undefined'],
+    ['to the URL of the instance', '/302/self', { headers: { authorization: 'me' } }, 'GET /end  me'],
     [
-      'one to another service, without credentials',
+      'to another service, without credentials',
       '/302/http://users/end',
       { headers: { authorization: 'me' } },
       'GET /end  undefined',
@@ -157,7 +157,7 @@ describe('redirects', () => {
     await eventually(() => expect(world.active()).toBe(0), 1_000)
   })
 
-  test('are an error, or handed out, where the request says so; endless ones and odd targets are errors', async () => {
+  test('are an error or the result, as the request demands; endless redirects and unusual targets are errors', async () => {
     const { fetch } = world.client()
     await expect(fetch('http://orders/302//end', { redirect: 'error' })).rejects.toThrow(TypeError)
     const manual = await fetch('http://orders/302//end', { redirect: 'manual' })
@@ -195,11 +195,11 @@ test('any service name has an origin', async () => {
   expect([serviceOrigin('orders'), serviceOrigin('orders', 'ws')]).toEqual(['http://orders', 'ws://orders'])
 })
 
-describe('what web-platform-tests ask of fetch', () => {
-  const answer: RequestListener = (_, response) => void response.end('hello')
+describe('requirements of web-platform-tests for fetch', () => {
+  const respond: RequestListener = (_, response) => void response.end('hello')
 
-  test('a signal that is aborted already is told before anything else happens, with its own reason', async () => {
-    await world.serve(answer)
+  test('a signal that is already aborted rejects first of all, with its reason', async () => {
+    await world.serve(respond)
     const reason = new Error('mine')
     const order: unknown[] = []
     const failed = world
@@ -212,8 +212,8 @@ describe('what web-platform-tests ask of fetch', () => {
     expect(world.active()).toBe(0)
   })
 
-  test('a signal ends a body that has come as a whole and was not read, and its clone', async () => {
-    await world.serve(answer)
+  test('a signal ends a complete body that was not read, and its clone', async () => {
+    await world.serve(respond)
     const controller = new AbortController()
     const response = await world.client().fetch('http://orders/', { signal: controller.signal })
     const clone = response.clone()
@@ -224,14 +224,14 @@ describe('what web-platform-tests ask of fetch', () => {
     await expect(clone.text()).rejects.toBe(controller.signal.reason)
   })
 
-  test('signal: null takes that of the Request away', async () => {
-    await world.serve(answer)
+  test('signal: null removes that of the Request', async () => {
+    await world.serve(respond)
     const request = new Request('http://orders/', { signal: AbortSignal.abort() })
     expect(await (await world.client().fetch(request, { signal: null })).text()).toBe('hello')
     await expect(world.client().fetch(request)).rejects.toMatchObject({ name: 'AbortError' })
   })
 
-  test('a Location in UTF-8 is one', async () => {
+  test('a Location in UTF-8 is followed', async () => {
     await world.serve(({ url }, response) => {
       if (url === '/') response.writeHead(302, { location: Buffer.from('/☃').toString('latin1') })
       response.end(url)

@@ -150,7 +150,7 @@ function findLocation({ headers, endpoint }: ServiceResponse, { url }: Hop): URL
   // A field consists of bytes; those of a URL are UTF-8.
   const target = URL.parse(Buffer.from(location, 'latin1').toString(), url.href)
   if (!target || (target.protocol !== 'http:' && target.protocol !== 'https:'))
-    throw refusal('a redirect to what is not a URL of HTTP')
+    throw refusal('a redirect to an address that is not an HTTP URL')
   return target.host === new URL(endpoint.origin).host
     ? new URL(`${target.pathname}${target.search}${target.hash}`, url.origin)
     : target

@@ -30,13 +30,13 @@ async function serve(onStream: (stream: ServerHttp2Stream, headers: object) => v
 }
 
 /** Responds with a body and trailers. */
-function answer(stream: ServerHttp2Stream, body: string, trailers: Record<string, string>): void {
+function reply(stream: ServerHttp2Stream, body: string, trailers: Record<string, string>): void {
   stream.respond({ ':status': 200 }, { waitForTrailers: true })
   stream.on('wantTrailers', () => stream.sendTrailers(trailers))
   stream.end(body)
 }
 
-test('a pushed body, trailers of both and informational responses are passed on', async () => {
+test('a pushed body, trailers in both directions and informational responses are forwarded', async () => {
   await serve((stream) => {
     stream.additionalHeaders({ ':status': 103, link: '</a>' })
     let sent: unknown
@@ -47,7 +47,7 @@ test('a pushed body, trailers of both and informational responses are passed on'
     stream.on('data', (chunk) => {
       body += chunk
     })
-    stream.on('end', () => answer(stream, `${body} ${sent}`, { 'x-end': 'yes' }))
+    stream.on('end', () => reply(stream, `${body} ${sent}`, { 'x-end': 'yes' }))
   }, 'a')
   const seen = forward(world.client(), { method: 'POST', hasBody: true, rawHeaders: ['te', 'trailers'] })
   seen.control.write(Buffer.from('hel'))
@@ -59,14 +59,14 @@ test('a pushed body, trailers of both and informational responses are passed on'
 })
 
 test('a gRPC response without a body is judged by the trailers in its head', async () => {
-  let asked = 0
+  let requests = 0
   await serve((stream) => {
-    asked++
+    requests++
     stream.respond({ ':status': 200, 'content-type': 'application/grpc', 'grpc-status': '14' }, { endStream: true })
   }, 'a')
   const seen = forward(world.client({ retry: false }), { method: 'POST', judge: judgeGrpcResponse })
   await seen.ended
-  expect([seen.status, seen.text, asked]).toEqual([200, '', 1])
+  expect([seen.status, seen.text, requests]).toEqual([200, '', 1])
   expect(seen.rawHeaders.join(' ')).toContain('grpc-status 14')
 })
 
@@ -82,7 +82,7 @@ test('a reset in the middle of a body is an error', async () => {
   await serveFrames('a', (id) => [
     frame('headers', endHeaders, id, status200),
     frame('data', 0, id, Buffer.from('part')),
-    frame('rstStream', 0, id, uint32(constants.NGHTTP2_INTERNAL_ERROR)),
+    frame('resetStream', 0, id, uint32(constants.NGHTTP2_INTERNAL_ERROR)),
   ])
   const seen = forward(world.client())
   await seen.ended
@@ -91,11 +91,11 @@ test('a reset in the middle of a body is an error', async () => {
 })
 
 test.each([
-  ['GOAWAY before it was looked at', () => frame('goaway', 0, 0, uint32(0, constants.NGHTTP2_NO_ERROR))],
-  ['a refused stream', (id: number) => frame('rstStream', 0, id, uint32(constants.NGHTTP2_REFUSED_STREAM))],
-])('%s: another instance is picked, also for a POST', async (_, refuse) => {
+  ['GOAWAY before the request was processed', () => frame('goAway', 0, 0, uint32(0, constants.NGHTTP2_NO_ERROR))],
+  ['a refused stream', (id: number) => frame('resetStream', 0, id, uint32(constants.NGHTTP2_REFUSED_STREAM))],
+])('after %s another instance is picked, also for a POST', async (_, refuse) => {
   await serveFrames('first', (id) => [refuse(id)])
-  await serve((stream) => answer(stream, 'second', {}), 'second')
+  await serve((stream) => reply(stream, 'second', {}), 'second')
   const seen = forward(world.client(), { method: 'POST', hasBody: true })
   seen.control.end()
   await seen.ended

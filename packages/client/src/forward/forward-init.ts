@@ -1,4 +1,4 @@
-import type { CallPriority, CallResponse, RequestBody, ResponseVerdict, ServiceInstance } from '@sd/core'
+import type { CallPriority, CallResponse, Endpoint, RequestBody, ResponseVerdict, ServiceInstance } from '@sd/core'
 import type { OpenCalls } from '../call/open-calls.ts'
 import type { PushedBody } from '../message/pushed-body.ts'
 import type { RawHeaders } from '../message/raw-headers.ts'
@@ -44,11 +44,13 @@ export interface ForwardInit {
   readonly upgrade?: string | undefined
   readonly hashKey?: string | undefined
   readonly filter?: ((instance: ServiceInstance) => boolean) | undefined
+  readonly prefer?: ((endpoints: readonly Endpoint[]) => Endpoint | undefined) | undefined
   readonly judge?: ((head: ResponseHead, rawTrailers: readonly string[]) => boolean | ResponseVerdict) | undefined
   readonly priority?: CallPriority | undefined
   readonly idempotent?: boolean | undefined
   /** Sends the request instead of the client's transport. */
   readonly transport?: Transport | undefined
+  readonly deadlineFields?: ((remainingMs: number) => readonly string[]) | undefined
   readonly limits: ForwardLimits
 }
 

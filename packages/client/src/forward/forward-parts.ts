@@ -1,4 +1,4 @@
-import type { HeaderFields, ResponseVerdict, SdError, ServiceInstance } from '@sd/core'
+import type { Endpoint, EndpointView, HeaderFields, ResponseVerdict, SdError, ServiceInstance } from '@sd/core'
 import type { PushedBody } from '../message/pushed-body.ts'
 import type { RawHeaders } from '../message/raw-headers.ts'
 
@@ -12,8 +12,12 @@ export interface ForwardParts {
   readonly upgrade: string | undefined
   /** Whether the remaining time is sent downstream. */
   readonly sendsDeadline: boolean
+  /** Fields that tell the instance the remaining time of an attempt. */
+  deadlineFields(remainingMs: number): readonly string[]
   /** Whether an instance may be picked. */
   filter(instance: ServiceInstance): boolean
+  /** The endpoint of the first attempt, if the request prefers one that may be picked. */
+  preferred(view: EndpointView): Endpoint | undefined
   /** Judges an exchange that ended: whether it is a failure of the instance. */
   judge(head: ResponseHead, tail: RawTail): ResponseVerdict
   /** The deadline has passed. @returns the error that ends the call, or `undefined` if the deadline was moved */

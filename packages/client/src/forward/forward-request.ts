@@ -12,6 +12,7 @@ const keys = [
   'method',
   'path',
   'rawHeaders',
+  'cleanHeaders',
   'hasBody',
   'body',
   'upgrade',
@@ -20,10 +21,12 @@ const keys = [
   'idleTimeoutMs',
   'maxDurationMs',
   'deadlineAt',
+  'deadlineFields',
   'priority',
   'idempotent',
   'replayBytes',
   'filter',
+  'prefer',
   'judge',
   'transport',
 ]
@@ -33,8 +36,8 @@ export function forwardRequest(context: ForwardContext, request: ForwardRequest,
   checkKnownKeys('', request, keys)
   const method = checkMethod(request.method)
   const path = checkPath(request.path)
-  const { service, rawHeaders = [], hasBody = false, body, upgrade, hashKey, filter, judge } = request
-  const { deadlineAt = Number.POSITIVE_INFINITY, priority, idempotent, transport } = request
+  const { service, rawHeaders = [], cleanHeaders, hasBody = false, body, upgrade, hashKey, filter, prefer, judge } = request
+  const { deadlineAt = Number.POSITIVE_INFINITY, deadlineFields, priority, idempotent, transport } = request
   const entry = context.entryOf(service, method, path)
   const { timeoutMs } = entry.settings
   const { headTimeoutMs = timeoutMs, idleTimeoutMs = timeoutMs, maxDurationMs = 0, replayBytes = 65_536 } = request
@@ -47,17 +50,25 @@ export function forwardRequest(context: ForwardContext, request: ForwardRequest,
   if (body !== undefined && hasBody) throw invalidError('body', 'a body beside hasBody', 'only one of body and hasBody')
   contentTypeOf(body)
   if (priority !== undefined) checkOneOf('priority', priority, ['critical', 'default', 'batch'])
+  if (cleanHeaders !== undefined && !Array.isArray(cleanHeaders))
+    throw invalidError('cleanHeaders', cleanHeaders, 'a list of names and values in turn')
   if (idempotent !== undefined) checkBoolean('idempotent', idempotent)
   if (transport !== undefined) checkFunction('transport.send', transport.send)
   if (upgrade !== undefined) checkUpgrade(upgrade)
   if (filter !== undefined) checkFunction('filter', filter)
+  if (prefer !== undefined) checkFunction('prefer', prefer)
   if (judge !== undefined) checkFunction('judge', judge)
+  if (deadlineFields !== undefined) checkFunction('deadlineFields', deadlineFields)
   checkFunction('handler.onError', handler.onError)
   const pushed = hasBody ? new PushedBody(replayBytes) : undefined
   const limits = { headTimeoutMs, idleTimeoutMs, maxDurationMs, deadlineAt }
-  const parts = { body, pushed, upgrade, hashKey, filter, judge, priority, idempotent, transport }
-  const init = { entry, method, path, rawHeaders: RawHeaders.copy(rawHeaders, entry.settings.headers), limits, ...parts }
-  return new Forwarding(context, init, handler).start()
+  const parts = { body, pushed, upgrade, hashKey, filter, prefer, judge, priority, idempotent, transport, deadlineFields }
+  const { headers } = entry.settings
+  const fields = cleanHeaders ? new RawHeaders(cleanHeaders, headers, true) : RawHeaders.copy(rawHeaders, headers)
+  const init = { entry, method, path, rawHeaders: fields, limits, ...parts }
+  const forwarding = new Forwarding(context, init, handler)
+  forwarding.begin()
+  return forwarding
 }
 
 /** The value is sent in a header field: it must be one line. The error does not quote it. */

@@ -18,8 +18,8 @@ const retry: ClientSettings['retry'] = ({ budget }) =>
   createRetryPolicy({ budget, backoff: { kind: 'fixed', delayMs: 0, jitter: 0 } })
 
 /** A transport that records requests and responds later as configured. */
-function answering(
-  answer: (handler: TransportHandler, attempt: number) => void,
+function respondingTransport(
+  respond: (handler: TransportHandler, attempt: number) => void,
 ): Transport & { readonly sent: TransportRequest[] } {
   const sent: TransportRequest[] = []
   return {
@@ -28,7 +28,7 @@ function answering(
     send(_endpoint, request, handler) {
       sent.push(request)
       const attempt = sent.length
-      queueMicrotask(() => answer(handler, attempt))
+      queueMicrotask(() => respond(handler, attempt))
       return {
         rawHeaders: [],
         rawTrailers: ['grpc-status', '8', 'grpc-retry-pushback-ms', '70'],
@@ -53,7 +53,7 @@ describe('a request with its own transport', () => {
   test('is sent by that transport, with all policies, to the endpoints that the client picks', async () => {
     await world.register(1, { id: 'a' })
     await world.register(2, { id: 'b' })
-    const transport = answering((handler, attempt) => ok(handler, attempt === 1 ? 503 : 200))
+    const transport = respondingTransport((handler, attempt) => ok(handler, attempt === 1 ? 503 : 200))
     const seen = forward(world.client({ retry }), { method: 'POST', body: Buffer.from('x'), idempotent: true, transport })
     await seen.ended
     expect(seen).toMatchObject({ status: 200, text: 'body', instanceId: 'b' })
@@ -67,7 +67,7 @@ describe('a request with its own transport', () => {
   test('with a complete body is hedged', async () => {
     await world.register(1, { id: 'a' })
     await world.register(2, { id: 'b' })
-    const transport = answering((handler, attempt) => (attempt === 1 ? handler.onSend() : ok(handler)))
+    const transport = respondingTransport((handler, attempt) => (attempt === 1 ? handler.onSend() : ok(handler)))
     const hedge: ClientSettings['hedge'] = ({ budget }) => createHedgePolicy({ budget, delayMs: 1 })
     const seen = forward(world.client({ hedge }), { method: 'PUT', body: Buffer.alloc(0), transport })
     await seen.ended
@@ -77,11 +77,11 @@ describe('a request with its own transport', () => {
   test('is judged by its judge: for the endpoint, the breakers and telemetry', async () => {
     await world.register(1, { id: 'a' })
     const outcomes: Outcome[] = []
-    const told: unknown[] = []
+    const received: unknown[] = []
     const ends = ['sd:v1:attempt:end', 'sd:v1:call:end'].map((channel) =>
-      subscribeTelemetry(channel as 'sd:v1:call:end', ({ status, grpcStatus }) => told.push([status, grpcStatus])),
+      subscribeTelemetry(channel as 'sd:v1:call:end', ({ status, grpcStatus }) => received.push([status, grpcStatus])),
     )
-    const transport = answering((handler) => ok(handler))
+    const transport = respondingTransport((handler) => ok(handler))
     const breaker: ClientSettings['breaker'] = () =>
       ({
         name: 'b',
@@ -99,7 +99,7 @@ describe('a request with its own transport', () => {
     for (const end of ends) end()
     expect(seen.status).toBe(200)
     expect(outcomes).toMatchObject([{ ok: false, status: 429 }])
-    expect(told).toEqual([
+    expect(received).toEqual([
       [429, 8],
       [429, 8],
     ])
@@ -107,7 +107,7 @@ describe('a request with its own transport', () => {
 
   test('that is aborted before it began fails with the reason and is not sent', async () => {
     await world.register(1, { id: 'a' })
-    const transport = answering((handler) => ok(handler))
+    const transport = respondingTransport((handler) => ok(handler))
     const seen = forward(world.client(), { transport })
     seen.control.abort(new SdError('SD_ABORTED', 'changed my mind'))
     await seen.ended
@@ -116,7 +116,7 @@ describe('a request with its own transport', () => {
 
   test('ends at its deadline, whatever its other limits', async () => {
     await world.register(1, { id: 'a' })
-    const transport = answering((handler) => handler.onSend())
+    const transport = respondingTransport((handler) => handler.onSend())
     const deadlineAt = performance.now() + 1_000
     const seen = forward(world.client({ timeoutMs: 0 }), { transport, deadlineAt, headTimeoutMs: 0, hasBody: true })
     await seen.ended
@@ -144,7 +144,7 @@ test('a body that is pushed at once leaves no timer', async () => {
   await world.register(1, { id: 'a' })
   const client = world.client()
   const before = timers()
-  const seen = forward(client, { transport: answering((handler) => ok(handler)), hasBody: true, method: 'POST' })
+  const seen = forward(client, { transport: respondingTransport((handler) => ok(handler)), hasBody: true, method: 'POST' })
   seen.control.write(Buffer.from('x'))
   seen.control.end()
   await seen.ended

@@ -2,7 +2,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { createOpossumBreaker } from '@sd/breaker-opossum'
-import { SdError, subscribeTelemetry } from '@sd/core'
+import { type Balancer, SdError, subscribeTelemetry } from '@sd/core'
 import { createRetryPolicy } from '@sd/retry'
 import { eventually } from '@sd/testing'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -206,7 +206,7 @@ test('a paused response stops after at most one more chunk', async () => {
 describe('limits', () => {
   const table: Record<string, { request: Partial<ForwardRequest>; url: string; code: string; status?: number }> = {
     'until the head': { request: { headTimeoutMs: 60 }, url: '/silent', code: 'SD_DEADLINE_EXCEEDED' },
-    'between two parts': { request: { idleTimeoutMs: 60 }, url: '/stalls', code: 'SD_TIMEOUT', status: 200 },
+    'between two chunks': { request: { idleTimeoutMs: 60 }, url: '/stalls', code: 'SD_TIMEOUT', status: 200 },
     'for the whole': { request: { maxDurationMs: 400 }, url: '/drips', code: 'SD_DEADLINE_EXCEEDED', status: 200 },
     'for the whole, before the head': { request: { maxDurationMs: 60 }, url: '/silent', code: 'SD_DEADLINE_EXCEEDED' },
   }
@@ -287,6 +287,31 @@ describe('policies', () => {
     expect(none.error).toMatchObject({ code: 'SD_NO_INSTANCE' })
   })
 
+  test('a preferred endpoint gets the first attempt, unless it may not be picked', async () => {
+    for (const id of ['a', 'b', 'c']) {
+      await world.serve((_, response) => response.writeHead(id === 'c' ? 503 : 200).end(id), { id })
+    }
+    const balancer: Balancer = {
+      name: 'first',
+      createPicker: ({ endpoints }) => ({ pick: ({ attempted }) => endpoints.find((one) => !attempted?.includes(one)) }),
+    }
+    const client = world.client({ balancer, retry })
+    const lists = new Set<unknown>()
+    const call = async (id: string, filter: ForwardRequest['filter'] = () => true): Promise<string> => {
+      const prefer: ForwardRequest['prefer'] = (endpoints) => {
+        lists.add(endpoints)
+        return endpoints.find(({ instance }) => instance.id === id)
+      }
+      const seen = forward(client, { prefer, filter })
+      await seen.ended
+      return seen.text
+    }
+    expect([await call('b'), await call('b'), await call('none')]).toEqual(['b', 'b', 'a'])
+    expect(lists.size).toBe(1)
+    expect(await call('b', ({ id }) => id !== 'b')).toBe('a')
+    expect(await call('c')).toBe('a')
+  })
+
   test('abort, close and a throwing handler end the request', async () => {
     await world.serve((_, response) => void response.write('head'))
     const client = world.client({ closeTimeoutMs: 20 })
@@ -324,10 +349,11 @@ describe('policies', () => {
     ['maxDurationMs', { maxDurationMs: Number.NaN }],
     ['replayBytes', { replayBytes: -1 }],
     ['filter', { filter: 1 }],
+    ['prefer', { prefer: 'a' }],
     ['judge', { judge: 1 }],
     ['other', { other: 1 }],
   ]
-  test.each(bad)('%s is checked', (field, request) => {
+  test.each(bad)('%s is validated', (field, request) => {
     expect(() => forward(world.client(), request)).toThrow(expect.objectContaining({ code: 'SD_INVALID', field }))
   })
 })

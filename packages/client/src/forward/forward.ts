@@ -18,6 +18,14 @@ export interface ForwardRequest {
    * @default none
    */
   readonly rawHeaders?: readonly string[]
+  /**
+   * Header fields instead of `rawHeaders`, which a proxy has prepared: names in lower case, those of one connection removed,
+   * at most one `cookie`, `host` and `content-length`. They are not checked again. The client takes the list over, and may
+   * change it.
+   *
+   * @default rawHeaders
+   */
+  readonly cleanHeaders?: string[]
   /** Whether a body follows by {@link ForwardControl.write} and {@link ForwardControl.end}. @default false */
   readonly hasBody?: boolean
   /** The complete body: it can be sent again, whatever its length, and hedged. Not with `hasBody`. @default none */
@@ -42,6 +50,13 @@ export interface ForwardRequest {
   readonly maxDurationMs?: number
   /** Deadline of the whole exchange, by `performance.now()`. @default never */
   readonly deadlineAt?: number
+  /**
+   * Header fields, names and values in turn, that tell the instance the remaining time of an attempt. Fields of the request with
+   * these names are replaced. Only requests with a deadline have them, and those whose whole body is known.
+   *
+   * @default `x-request-timeout-ms`
+   */
+  readonly deadlineFields?: (remainingMs: number) => readonly string[]
   /** Importance for concurrency limits. @default 'default' */
   readonly priority?: CallPriority
   /** Whether it may be sent twice whatever its method; it then carries an `Idempotency-Key`. @default the service's setting */
@@ -50,6 +65,14 @@ export interface ForwardRequest {
   readonly replayBytes?: number
   /** Whether an instance may be picked for this request. @default all */
   readonly filter?: (instance: ServiceInstance) => boolean
+  /**
+   * Chooses the endpoint of the first attempt instead of the balancer. If it returns `undefined`, or one that may not be
+   * picked now, the balancer picks, as for further attempts.
+   *
+   * @param endpoints those that get traffic; the same array until they change
+   * @default the balancer picks
+   */
+  readonly prefer?: (endpoints: readonly Endpoint[]) => Endpoint | undefined
   /**
    * Judges a complete response: whether it is a failure of the instance, or a full verdict. For gRPC the trailers
    * decide, see `judgeGrpcResponse` of `@sd/core`. @default a status of 500 or above is a failure

@@ -1,7 +1,12 @@
 import {
   type CallResponse,
+  DEADLINE_HEADER,
+  type Endpoint,
+  type EndpointView,
   guardListener,
   type HeaderFields,
+  isPickable,
+  type PickRequest,
   type ResponseVerdict,
   SdError,
   type ServiceInstance,
@@ -16,6 +21,8 @@ import { type BodySink, ResponseBody } from '../message/response-body.ts'
 import type { ForwardControl, ForwardHandler } from './forward.ts'
 import type { ForwardContext, ForwardInit, HeadHandler, RawHead } from './forward-init.ts'
 import type { ForwardParts, RawTail, ResponseHead } from './forward-parts.ts'
+
+const noAttempts: PickRequest = {}
 
 /** A forwarded call has raw header fields instead. */
 const noHeaders: Record<string, string> = Object.freeze({})
@@ -67,17 +74,6 @@ export class Forwarding implements ForwardControl, ForwardParts, BodySink, CallT
     })
   }
 
-  /** Begins asynchronously. */
-  start(): this {
-    queueMicrotask(() => {
-      this.#call.run().then(
-        (response) => this.onResponse(response),
-        (error: SdError) => this.onFailure(error),
-      )
-    })
-    return this
-  }
-
   /** Begins. The handler is called later. */
   begin(): void {
     this.#isBeginning = true
@@ -116,8 +112,18 @@ export class Forwarding implements ForwardControl, ForwardParts, BodySink, CallT
     this.#body?.resume()
   }
 
+  deadlineFields(remainingMs: number): readonly string[] {
+    return this.#init.deadlineFields?.(remainingMs) ?? [DEADLINE_HEADER, String(remainingMs)]
+  }
+
   filter(instance: ServiceInstance): boolean {
     return this.#init.filter?.(instance) ?? true
+  }
+
+  preferred(view: EndpointView): Endpoint | undefined {
+    const endpoint = this.#init.prefer?.(view.endpoints)
+    if (!endpoint || !isPickable(view, view.endpoints.indexOf(endpoint), noAttempts)) return undefined
+    return endpoint
   }
 
   judge(head: ResponseHead, tail: RawTail): ResponseVerdict {
@@ -194,7 +200,7 @@ export class Forwarding implements ForwardControl, ForwardParts, BodySink, CallT
     }
     this.#extend(this.#init.limits.idleTimeoutMs)
     if (this.#aborted) return
-    this.#tellHead(response, own ?? { rawHeaders: toRawHeaders(response.headers) })
+    this.#reportHead(response, own ?? { rawHeaders: toRawHeaders(response.headers) })
     if (this.#isOver || this.#aborted) return
     const { service } = this.#call
     this.#body = body instanceof ResponseBody ? body : pumpBody(body, { service, isOver: () => this.#isOver })
@@ -207,7 +213,7 @@ export class Forwarding implements ForwardControl, ForwardParts, BodySink, CallT
     else this.#fail(error)
   }
 
-  #tellHead(response: CallResponse, raw: RawHead): void {
+  #reportHead(response: CallResponse, raw: RawHead): void {
     const handler = this.#handler
     try {
       if (!('onResponse' in handler)) handler.onHead(response, raw)

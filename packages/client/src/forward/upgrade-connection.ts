@@ -5,6 +5,8 @@ import type { ForwardControl, ForwardHandler, ForwardRequest } from './forward.t
 /** Largest head of an upgrade request, in bytes: Node's own limit for a head. */
 const maxHeadBytes = 16_384
 
+const bodyMessage = "an upgrade request can't have a body"
+
 /** Sends the request. */
 interface Forwarder {
   /** See `ServiceClient.forward`. */
@@ -96,11 +98,12 @@ class UpgradeConnection extends Duplex implements ForwardHandler {
 
   /** Collects the head of the request, and begins the call when it is complete. */
   #takeHead(chunk: Buffer): void {
-    if (this.#control) throw new Error("an upgrade request can't have a body")
+    if (this.#control) throw new Error(bodyMessage)
     this.#head = Buffer.concat([this.#head, chunk])
     if (this.#head.length > maxHeadBytes) throw new Error(`the head of the request is larger than ${maxHeadBytes} bytes`)
     const end = this.#head.indexOf('\r\n\r\n')
     if (end < 0) return
+    if (this.#head.length > end + 4) throw new Error(bodyMessage)
     const [line = '', ...fields] = this.#head.toString('latin1', 0, end).split('\r\n')
     const [method = '', path = ''] = line.split(' ')
     const rawHeaders: string[] = []

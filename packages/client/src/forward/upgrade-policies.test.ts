@@ -29,12 +29,12 @@ async function serveUpgrades(id: string, head = switching): Promise<void> {
  * Picks by a field of the request, as sticky, consistent-hashing and geographic balancers do, and records the pick
  * requests.
  */
-function createFieldBalancer(asked: CallPickRequest[]): Balancer {
+function createFieldBalancer(requests: CallPickRequest[]): Balancer {
   return {
     name: 'field',
     createPicker: ({ endpoints }) => ({
       pick(request): Endpoint | undefined {
-        asked.push(request as CallPickRequest)
+        requests.push(request as CallPickRequest)
         return endpoints[Number((request as CallPickRequest).headers?.['x-user'] ?? 0) % endpoints.length]
       },
     }),
@@ -43,8 +43,8 @@ function createFieldBalancer(asked: CallPickRequest[]): Balancer {
 
 test('a balancer sees header fields, method, path and service of an upgrade, for every kind of client', async () => {
   for (const id of ['0', '1', '2']) await serveUpgrades(id)
-  const asked: CallPickRequest[] = []
-  const client = world.client({ balancer: createFieldBalancer(asked) })
+  const requests: CallPickRequest[] = []
+  const client = world.client({ balancer: createFieldBalancer(requests) })
   for (const user of ['2', '2', '1', '0', '1']) {
     const { socket } = await upgrade('http://orders/chat', {
       dispatcher: client.dispatcher,
@@ -62,8 +62,12 @@ test('a balancer sees header fields, method, path and service of an upgrade, for
     await new Promise((resolve) => connection.once('data', resolve))
     connection.destroy()
   }
-  expect(asked.map(({ headers }) => headers?.['x-user'])).toEqual(['2', '2', '1', '0', '1'].flatMap((user) => [user, user, user]))
-  expect(new Set(asked.map(({ method, path, service }) => `${method} ${path} ${service}`))).toEqual(new Set(['GET /chat orders']))
+  expect(requests.map(({ headers }) => headers?.['x-user'])).toEqual(
+    ['2', '2', '1', '0', '1'].flatMap((user) => [user, user, user]),
+  )
+  expect(new Set(requests.map(({ method, path, service }) => `${method} ${path} ${service}`))).toEqual(
+    new Set(['GET /chat orders']),
+  )
   await eventually(() => expect(world.active()).toBe(0), 3_000)
 })
 

@@ -1,19 +1,20 @@
 import type { ClientHttp2Session, IncomingHttpHeaders } from 'node:http2'
-import { closedError, type HeaderFields, SdError } from '@sd/core'
+import { closedError, type HeaderFields, type SdError } from '@sd/core'
 import type { Linked } from '../call/linked-list.ts'
 import { keepLength, lengthError, UploadStream } from '../message/upload.ts'
 import type { TransportExchange, TransportHandler, TransportRequest } from '../transport/transport.ts'
 import { toTransportFailure } from '../transport/transport-errors.ts'
+import { noExtendedConnect, upgradedFields } from './extended-connect.ts'
 import { cancel, closeError, noError, refusedStream } from './http2-errors.ts'
 import { fieldsOf, type Http2Target, headersOf, lengthOf, toFields, withoutPseudo } from './http2-fields.ts'
-import { endWith, letGoOf, type OwnedStream, ownStream, type StreamOwner } from './http2-stream.ts'
+import { endWith, type OwnedStream, ownStream, readBody, releaseStream, type StreamOwner } from './http2-stream.ts'
 
 /** The part of a connection that an exchange uses. */
 export interface Http2Connection extends Http2Target {
   /** Data arrived on the connection. */
-  onHeard(): void
+  onActivity(): void
   /** Whether the server may have processed a stream; false if its GOAWAY excludes that. */
-  wasLookedAt(id: number | undefined): boolean
+  mayHaveProcessed(id: number | undefined): boolean
   /** Why the connection ended. */
   readonly reason: SdError | undefined
   /** The exchange no longer needs its stream. */
@@ -46,6 +47,8 @@ export class Http2Exchange implements TransportExchange, StreamOwner, Linked<Htt
   #left: number
   #upload: UploadStream | undefined
   #wasResent = false
+  /** The stream is a connection of the handler. */
+  #isUpgraded = false
   #hasHead = false
   #isComplete = false
   #trailerFields = noFields
@@ -59,35 +62,31 @@ export class Http2Exchange implements TransportExchange, StreamOwner, Linked<Htt
   }
 
   get rawHeaders(): readonly string[] {
-    return withoutPseudo(this.#rawHead)
+    const fields = withoutPseudo(this.#rawHead)
+    return this.#isUpgraded ? [...fields, ...upgradedFields(this.#request)] : fields
   }
 
-  /** Whether it is of a kind that this transport can't send. */
-  get isRefused(): boolean {
-    return this.#request.upgrade !== undefined
-  }
-
-  /** Ends an unsupported request, asynchronously. */
-  refuse(isClosed: boolean): void {
-    const error = isClosed
-      ? closedError('The transport')
-      : new SdError('SD_UNSUPPORTED', 'HTTP/2 does not support upgrades: use an instance of protocol http or https', {
-          origin: 'caller',
-        })
-    queueMicrotask(() => this.fail(error, false))
+  /** Ends a request to a closed transport, asynchronously. */
+  refuse(): void {
+    queueMicrotask(() => this.fail(closedError('The transport'), false))
   }
 
   /** Sends the request. */
   start(session: ClientHttp2Session, connection: Http2Connection): void {
     this.#connection = connection
     const { body, pushed } = this.#request
+    const isUpgrade = this.#request.upgrade !== undefined
+    if (isUpgrade && session.remoteSettings.enableConnectProtocol !== true) {
+      queueMicrotask(() => this.fail(noExtendedConnect(), false))
+      return
+    }
     try {
       const stream = session.request(headersOf(connection, this.#request) as unknown as IncomingHttpHeaders, {
-        endStream: body === null && pushed !== true,
+        endStream: body === null && pushed !== true && !isUpgrade,
         waitForTrailers: pushed === true,
       })
       this.#stream = stream
-      ownStream(stream, this, { isPushed: pushed === true, hasExtras: this.#handler.ignoresExtras !== true })
+      ownStream(stream, this, { isPushed: pushed === true, hasExtras: this.#handler.ignoresExtras !== true, isUpgrade })
       this.#handler.onSend()
       if (pushed === true) this.#startPushing(stream)
       else if (typeof body === 'string' || body instanceof Uint8Array) stream.end(body)
@@ -128,12 +127,13 @@ export class Http2Exchange implements TransportExchange, StreamOwner, Linked<Htt
 
   /** Ends it with an error, at once. */
   fail(error: SdError, wasSent?: boolean): void {
+    if (this.#isUpgraded) this.#stream?.destroy(error)
     if (this.hasEnded) return
     this.hasEnded = true
     this.#stream?.close(cancel)
     this.#connection?.onEnd(this)
     // A body that has begun can't be sent again, whatever the server saw of it.
-    letGoOf(this.#stream)
+    releaseStream(this.#stream)
     this.#handler.onError(error, this.#upload?.hasBegun ? undefined : wasSent)
   }
 
@@ -145,7 +145,7 @@ export class Http2Exchange implements TransportExchange, StreamOwner, Linked<Htt
     const connection = this.#connection
     const { pushed } = this.#request
     if (this.#wasResent || this.#hasHead || pushed === true || this.#upload?.hasBegun === true || !connection) return false
-    letGoOf(this.#stream)
+    releaseStream(this.#stream)
     this.#stream = undefined
     this.#wasResent = true
     connection.onEnd(this)
@@ -163,17 +163,32 @@ export class Http2Exchange implements TransportExchange, StreamOwner, Linked<Htt
   }
 
   onHead(fields: IncomingHttpHeaders, raw: unknown): void {
-    this.#connection?.onHeard()
+    this.#connection?.onActivity()
     this.#hasHead = true
     this.#rawHead = raw
     const status = Number(fields[':status'])
+    const isSwitched = status >= 200 && status < 300
+    if (this.#request.upgrade !== undefined && this.#stream) {
+      if (isSwitched && this.#handler.onUpgrade) {
+        this.#upgrade(this.#stream, fieldsOf(fields, raw))
+        return
+      }
+      readBody(this.#stream)
+    }
     const length = fields['content-length']
     if (typeof length === 'string' && this.#request.method !== 'HEAD' && status !== 304) this.#missing = Number(length)
     this.#handler.onResponse(status, fieldsOf(fields, raw), '')
   }
 
+  /** The stream stays one of the connection until it is closed. */
+  #upgrade(stream: OwnedStream, fields: HeaderFields): void {
+    this.#isUpgraded = true
+    this.hasEnded = true
+    this.#handler.onUpgrade?.(101, fields, stream)
+  }
+
   onChunk(stream: OwnedStream, chunk: Uint8Array): void {
-    this.#connection?.onHeard()
+    this.#connection?.onActivity()
     this.#missing -= chunk.length
     if (!this.#handler.onData(chunk)) stream.pause()
   }
@@ -197,12 +212,13 @@ export class Http2Exchange implements TransportExchange, StreamOwner, Linked<Htt
   #finish(): void {
     this.hasEnded = true
     this.#connection?.onEnd(this)
-    letGoOf(this.#stream)
+    releaseStream(this.#stream)
     this.#handler.onEnd(this.#trailerFields)
   }
 
   /** The stream is closed, for any reason: only now it is known whether it was reset. */
   onClose(stream: OwnedStream): void {
+    if (this.#isUpgraded) this.#connection?.onEnd(this)
     if (this.hasEnded) return
     const isTruncated = this.#isTruncated
     if (this.#hasHead && this.#isComplete && stream.rstCode === noError && !isTruncated) {
@@ -210,16 +226,17 @@ export class Http2Exchange implements TransportExchange, StreamOwner, Linked<Htt
       return
     }
     const code = stream.rstCode ?? noError
-    const wasSent = code === refusedStream || !this.#connection?.wasLookedAt(stream.id) ? false : undefined
+    const wasSent = code === refusedStream || !this.#connection?.mayHaveProcessed(stream.id) ? false : undefined
     if (wasSent === false && this.#resend()) return
     this.fail(this.#connection?.reason ?? closeError(code, this.#hasHead, isTruncated), wasSent)
   }
 
   onFailure(thrown: unknown): void {
+    if (this.#isUpgraded) return
     const stream = this.#stream
     const code = stream?.rstCode ?? noError
     // A stream that the library could not even open has no id.
-    const wasRefused = code === refusedStream || (stream !== undefined && !this.#connection?.wasLookedAt(stream.id))
+    const wasRefused = code === refusedStream || (stream !== undefined && !this.#connection?.mayHaveProcessed(stream.id))
     if (wasRefused && this.#resend()) return
     const { error, wasSent } = toTransportFailure(thrown)
     const isReset = code !== noError && error.origin === 'network'

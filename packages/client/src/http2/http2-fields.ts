@@ -3,6 +3,7 @@ import type { HeaderFields } from '@sd/core'
 import { checkField } from '../message/request-check.ts'
 import type { TransportRequest } from '../transport/transport.ts'
 import { fitLength, fitRawLength } from '../transport/undici-exchange.ts'
+import { keyField } from './extended-connect.ts'
 
 /** Header fields that HTTP/2 forbids (RFC 9113, 8.2.2). */
 const forbidden: ReadonlySet<string> = new Set([
@@ -30,8 +31,18 @@ export interface Http2Target {
 
 /** A request's fields for HTTP/2: pseudo-header fields first, names and values in turn. */
 export function headersOf({ scheme, authority }: Http2Target, request: TransportRequest): readonly string[] {
-  const { method, path, body } = request
-  const fields = [':method', method, ':scheme', scheme, ':authority', authority, ':path', path]
+  const { method, path, body, upgrade } = request
+  const fields = [
+    ':method',
+    upgrade === undefined ? method : 'CONNECT',
+    ':scheme',
+    scheme,
+    ':authority',
+    authority,
+    ':path',
+    path,
+  ]
+  if (upgrade !== undefined) fields.push(':protocol', upgrade.toLowerCase())
   const hasLength = addFields(fields, request)
   if (!hasLength && (typeof body === 'string' || body instanceof Uint8Array)) {
     fields.push('content-length', String(Buffer.byteLength(body)))
@@ -47,6 +58,7 @@ function addFields(fields: string[], request: TransportRequest): boolean {
   if (rawHeaders) {
     for (let index = 0; index < rawHeaders.length; index += 2) {
       const name = rawHeaders[index] as string
+      if (request.upgrade !== undefined && name.toLowerCase() === keyField) continue
       const isLength = addField(fields, 'rawHeaders', name, rawHeaders[index + 1] as string)
       hasLength ||= isLength
     }
@@ -54,6 +66,7 @@ function addFields(fields: string[], request: TransportRequest): boolean {
   }
   const headers = fitLength(request)
   for (const name in headers) {
+    if (request.upgrade !== undefined && name === keyField) continue
     const isLength = addField(fields, 'headers', name, headers[name] as string)
     hasLength ||= isLength
   }
@@ -108,9 +121,9 @@ export function withoutPseudo(raw: unknown): readonly string[] {
   return fields[0] === ':status' ? fields.slice(2) : fields
 }
 
-/** Raw fields as an object for the library. */
+/** Raw fields as an object for the library. It has no prototype: a field may be called `constructor`. */
 export function toFields(flat: readonly string[]): Record<string, string | string[]> {
-  const fields: Record<string, string | string[]> = {}
+  const fields: Record<string, string | string[]> = Object.create(null)
   for (let index = 0; index < flat.length; index += 2) {
     const name = flat[index] as string
     const value = flat[index + 1] as string

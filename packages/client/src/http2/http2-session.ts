@@ -37,13 +37,13 @@ export class Http2Session implements Http2Connection {
   #session: ClientHttp2Session | undefined
   #socket: Socket | TLSSocket | undefined
   #timer: ReturnType<typeof setTimeout> | undefined
-  #heardAt = 0
+  #activeAt = 0
   /** Streams above this were not processed. */
   #lastStreamId = Number.POSITIVE_INFINITY
   #isClosed = false
   /** The server sent GOAWAY without an error. */
-  #isGoing = false
-  /** Why it ended, if the library does not tell. */
+  #receivedGoaway = false
+  /** Why it ended, if the library does not report it. */
   #reason: SdError | undefined
 
   constructor(endpoint: Endpoint, options: Http2SessionOptions) {
@@ -80,11 +80,11 @@ export class Http2Session implements Http2Connection {
     exchange.start(session, this)
   }
 
-  onHeard(): void {
-    this.#heardAt = performance.now()
+  onActivity(): void {
+    this.#activeAt = performance.now()
   }
 
-  wasLookedAt(id: number | undefined): boolean {
+  mayHaveProcessed(id: number | undefined): boolean {
     return id !== undefined && id <= this.#lastStreamId
   }
 
@@ -102,7 +102,7 @@ export class Http2Session implements Http2Connection {
   }
 
   resend(exchange: Http2Exchange): boolean {
-    if (!this.#isGoing || exchange.hasEnded) return false
+    if (!this.#receivedGoaway || exchange.hasEnded) return false
     this.#options.onRefused(exchange)
     return true
   }
@@ -160,7 +160,7 @@ export class Http2Session implements Http2Connection {
     session.on('error', (error) => this.#failed(error))
     session.on('close', () => this.#closed(undefined))
     session.on('goaway', (code, lastStreamId) => {
-      this.#isGoing = code === 0
+      this.#receivedGoaway = code === 0
       this.#lastStreamId = Math.min(this.#lastStreamId, lastStreamId)
       this.#drain()
     })
@@ -203,15 +203,15 @@ export class Http2Session implements Http2Connection {
       return
     }
     this.#session?.ref()
-    this.#heardAt = performance.now()
-    if (pingIntervalMs > 0) this.#timer = setTimeout(() => this.#askIfSilent(), pingIntervalMs)
+    this.#activeAt = performance.now()
+    if (pingIntervalMs > 0) this.#timer = setTimeout(() => this.#pingIfSilent(), pingIntervalMs)
   }
 
-  #askIfSilent(): void {
+  #pingIfSilent(): void {
     const { pingIntervalMs, pingTimeoutMs } = this.#options
-    const silentMs = performance.now() - this.#heardAt
+    const silentMs = performance.now() - this.#activeAt
     if (silentMs < pingIntervalMs) {
-      this.#timer = setTimeout(() => this.#askIfSilent(), pingIntervalMs - silentMs)
+      this.#timer = setTimeout(() => this.#pingIfSilent(), pingIntervalMs - silentMs)
       return
     }
     this.#timer = setTimeout(() => {

@@ -28,6 +28,8 @@ interface OwnOptions {
   readonly isPushed: boolean
   /** Whether it receives informational responses and trailer fields. */
   readonly hasExtras: boolean
+  /** Whether the stream may become a connection of its caller: nothing is read until {@link readBody}. */
+  readonly isUpgrade: boolean
 }
 
 /**
@@ -35,16 +37,15 @@ interface OwnOptions {
  * end, with its listeners, and these must not keep an ended call in memory. Each listener has a cost: the library
  * observes new listeners.
  */
-export function ownStream(stream: OwnedStream, owner: StreamOwner, { isPushed, hasExtras }: OwnOptions): void {
+export function ownStream(stream: OwnedStream, owner: StreamOwner, { isPushed, hasExtras, isUpgrade }: OwnOptions): void {
   stream[ownerKey] = owner
-  stream.on('response', headCame)
-  stream.on('data', chunkCame)
-  stream.on('end', dataEnded)
+  stream.on('response', headArrived)
+  if (!isUpgrade) readBody(stream)
   stream.on('error', failed)
   stream.on('close', closed)
   if (hasExtras) {
-    stream.on('headers', informationCame)
-    stream.on('trailers', trailersCame)
+    stream.on('headers', informationArrived)
+    stream.on('trailers', trailersArrived)
   }
   if (isPushed) {
     stream.on('drain', drained)
@@ -52,8 +53,14 @@ export function ownStream(stream: OwnedStream, owner: StreamOwner, { isPushed, h
   }
 }
 
+/** Passes the body to the owner. */
+export function readBody(stream: OwnedStream): void {
+  stream.on('data', chunkArrived)
+  stream.on('end', dataEnded)
+}
+
 /** Stops passing events to the owner. */
-export function letGoOf(stream: OwnedStream | undefined): void {
+export function releaseStream(stream: OwnedStream | undefined): void {
   if (stream) stream[ownerKey] = undefined
 }
 
@@ -63,19 +70,19 @@ export function endWith(stream: OwnedStream, trailers: Readonly<Record<string, s
   stream.end()
 }
 
-function informationCame(this: OwnedStream, fields: IncomingHttpHeaders, _flags: number, raw: unknown): void {
+function informationArrived(this: OwnedStream, fields: IncomingHttpHeaders, _flags: number, raw: unknown): void {
   this[ownerKey]?.onInformation(fields, raw)
 }
 
-function headCame(this: OwnedStream, fields: IncomingHttpHeaders, _flags: number, raw: unknown): void {
+function headArrived(this: OwnedStream, fields: IncomingHttpHeaders, _flags: number, raw: unknown): void {
   this[ownerKey]?.onHead(fields, raw)
 }
 
-function trailersCame(this: OwnedStream, fields: IncomingHttpHeaders, _flags: number, raw: unknown): void {
+function trailersArrived(this: OwnedStream, fields: IncomingHttpHeaders, _flags: number, raw: unknown): void {
   this[ownerKey]?.onTrailers(fields, raw)
 }
 
-function chunkCame(this: OwnedStream, chunk: Uint8Array): void {
+function chunkArrived(this: OwnedStream, chunk: Uint8Array): void {
   this[ownerKey]?.onChunk(this, chunk)
 }
 

@@ -63,7 +63,7 @@ function codesOf(all: readonly Recorded[]): readonly (string | undefined)[] {
 }
 
 describe('an exchange', () => {
-  test('carries raw fields, informational responses, body and trailers both ways', async () => {
+  test('carries raw fields, informational responses, bodies and trailers in both directions', async () => {
     let trailers: unknown
     const { endpoint } = await serve((stream) => {
       stream.on('trailers', (fields) => {
@@ -92,7 +92,7 @@ describe('an exchange', () => {
     expect([exchange.rawTrailers, trailers]).toEqual([['grpc-status', '0'], '7'])
   })
 
-  test('a pushed body is held back until the server reads, and 4 MiB arrive whole', async () => {
+  test('a pushed body is held back until the server reads, and all of its 4 MiB arrive', async () => {
     let bytes = 0
     const { endpoint } = await serve((stream) => {
       stream.on('data', (chunk: Uint8Array) => {
@@ -150,7 +150,7 @@ describe('an exchange', () => {
     expect(recorded.bytes).toBe(256 * 65_536)
   })
 
-  test('a body of the caller that fails is the caller’s, and the connection stays', async () => {
+  test('a failing request body counts against the caller, and the connection stays open', async () => {
     const { endpoint, sessions } = await serve((stream, path) => {
       stream.resume()
       if (path === '/') stream.on('end', () => stream.respond({}, { endStream: true }))
@@ -158,7 +158,7 @@ describe('an exchange', () => {
     const transport = open()
     const body = (async function* () {
       yield Buffer.from('a')
-      throw new Error('the browser went away')
+      throw new Error('the browser disconnected')
     })()
     const failed = send(transport, endpoint, { ...get, method: 'POST', path: '/upload', body })
     await failed.recorded.ended
@@ -168,7 +168,7 @@ describe('an exchange', () => {
     expect([next.recorded.status, sessions.length]).toEqual([200, 1])
   })
 
-  test('an abort settles at once, in every phase', async () => {
+  test('an abort ends the exchange at once, in every phase', async () => {
     const { endpoint } = await serve((stream, path) => path === '/body' && stream.respond() && stream.write('part'))
     const transport = open()
     const connecting = send(transport, endpoint, get)
@@ -183,7 +183,7 @@ describe('an exchange', () => {
 })
 
 describe('limits', () => {
-  test('the server’s limit of streams is kept, with connections up to maxSessions, and the rest waits', async () => {
+  test('the server’s limit of streams is respected: up to maxSessions connections are opened, and further requests wait', async () => {
     const held: ServerHttp2Stream[] = []
     const { endpoint, sessions } = await serve((stream) => held.push(stream), { maxConcurrentStreams: 2 })
     const transport = open({ maxSessions: 2 })
@@ -199,7 +199,7 @@ describe('limits', () => {
     expect([most, sessions.length, codesOf(calls.map(({ recorded }) => recorded)).filter(Boolean)]).toEqual([4, 2, []])
   })
 
-  test('what is more than maxWaiting is refused, as this process’s own doing', async () => {
+  test('a request over maxWaiting is rejected, with local origin', async () => {
     const { endpoint } = await serve(() => undefined)
     const transport = open({ maxSessions: 1, maxStreams: 1, maxWaiting: 2 })
     const calls = [1, 2].map(() => send(transport, endpoint, get))
@@ -210,7 +210,7 @@ describe('limits', () => {
     expect(last.recorded).toMatchObject({ error: { code: 'SD_REJECTED' }, wasSent: false })
   })
 
-  test('an idle connection is closed, and the next request makes another', async () => {
+  test('an idle connection is closed, and the next request opens another one', async () => {
     const { endpoint, sessions } = await serve((stream) => stream.respond({}, { endStream: true }))
     const transport = open({ idleMs: 30 })
     await send(transport, endpoint, get).recorded.ended
@@ -221,8 +221,8 @@ describe('limits', () => {
   })
 })
 
-describe('a server that goes', () => {
-  test('GOAWAY: what was looked at goes on, what was not is sent once more, on a new connection', async () => {
+describe('a server that shuts down', () => {
+  test('GOAWAY: processed requests continue, others are sent once more on a new connection', async () => {
     const held: ServerHttp2Stream[] = []
     const { endpoint, sessions } = await serve((stream) => held.push(stream))
     const transport = open()
@@ -237,7 +237,7 @@ describe('a server that goes', () => {
     expect([first.recorded.status, second.recorded.status]).toEqual([200, 200])
   })
 
-  test('GOAWAY of a server that takes no connections any more: what was not looked at is not sent', async () => {
+  test('GOAWAY of a server that accepts no more connections: unprocessed requests are reported as not sent', async () => {
     const held: ServerHttp2Stream[] = []
     const { endpoint, server, sessions } = await serve((stream) => held.push(stream))
     const transport = open()
@@ -251,7 +251,7 @@ describe('a server that goes', () => {
     const [, second, third] = calls
     await Promise.all([second?.ended, third?.ended])
     expect(second).toMatchObject({ error: { code: 'SD_UNAVAILABLE', retryable: true }, wasSent: false })
-    // Its body was begun, and can't be sent to another endpoint.
+    // Part of its body was sent, so it can't be sent to another endpoint.
     expect(third).toMatchObject({ error: { code: 'SD_UNAVAILABLE' }, wasSent: undefined })
   })
 
@@ -262,7 +262,7 @@ describe('a server that goes', () => {
     ['ENHANCE_YOUR_CALM', constants.NGHTTP2_ENHANCE_YOUR_CALM, undefined],
     ['PROTOCOL_ERROR', constants.NGHTTP2_PROTOCOL_ERROR, undefined],
     ['NO_ERROR', constants.NGHTTP2_NO_ERROR, undefined],
-  ])('RST_STREAM with %s before a response is a failure that may be repeated', async (_, code, wasSent) => {
+  ])('RST_STREAM with %s before a response is a retryable failure', async (_, code, wasSent) => {
     const { endpoint } = await serve((stream) => stream.close(code))
     const { recorded } = send(open(), endpoint, get)
     await recorded.ended
@@ -278,12 +278,12 @@ describe('a server that goes', () => {
   test.each<[string, readonly Buffer[]]>([
     ...names.map(([name, code]): [string, Buffer[]] => [
       `RST_STREAM ${name}`,
-      [head, part, frame('rstStream', 0, 1, uint32(code))],
+      [head, part, frame('resetStream', 0, 1, uint32(code))],
     ]),
-    ['RST_STREAM NO_ERROR, where the length is known', [sizedHead, part, frame('rstStream', 0, 1, uint32(0))]],
-    ['an end before the length that was promised', [sizedHead, frame('data', endStream, 1, Buffer.from('part'))]],
-    ['GOAWAY with an error', [head, part, frame('goaway', 0, 0, uint32(1, 2))]],
-    ['GOAWAY without one, and the end of the connection', [head, part, frame('goaway', 0, 0, uint32(1, 0)), Buffer.alloc(0)]],
+    ['RST_STREAM NO_ERROR, although the length is known', [sizedHead, part, frame('resetStream', 0, 1, uint32(0))]],
+    ['an end before the promised length', [sizedHead, frame('data', endStream, 1, Buffer.from('part'))]],
+    ['GOAWAY with an error', [head, part, frame('goAway', 0, 0, uint32(1, 2))]],
+    ['GOAWAY without one, and the end of the connection', [head, part, frame('goAway', 0, 0, uint32(1, 0)), Buffer.alloc(0)]],
     ['the end of the connection', [head, part, Buffer.alloc(0)]],
     ['half a frame, and the end of the connection', [head, part, part.subarray(0, 11), Buffer.alloc(0)]],
   ])('a body that is cut by %s is an error', async (_, frames) => {
@@ -302,7 +302,7 @@ describe('a server that goes', () => {
 
   test('a body that is cut with its connection after GOAWAY is an error, however busy the event loop is', async () => {
     const server = createFrameServer((socket) => {
-      socket.write(Buffer.concat([head, part, frame('goaway', 0, 0, uint32(1, 0))]))
+      socket.write(Buffer.concat([head, part, frame('goAway', 0, 0, uint32(1, 0))]))
       setTimeout(() => socket.destroy(), 20)
     })
     const endpoint = await listen(server)
@@ -317,7 +317,7 @@ describe('a server that goes', () => {
     clearInterval(stalls)
   })
 
-  test('a connection that is cut fails what is on it, and the next request has another', async () => {
+  test('a broken connection fails its requests, and the next request opens another one', async () => {
     const { endpoint, sessions } = await serve((stream, path) => {
       stream.respond()
       if (path === '/cut') stream.write('part')
@@ -334,7 +334,7 @@ describe('a server that goes', () => {
     expect(next.recorded.text).toBe('good')
   })
 
-  test('a connection that is silent is given up by PING', async () => {
+  test('a silent connection is given up after a PING without reply', async () => {
     const server = createFrameServer((socket) => socket.write(Buffer.concat([head, part])))
     const endpoint = await listen(server)
     closers.push(() => server.close())
@@ -346,7 +346,7 @@ describe('a server that goes', () => {
 
   test.each([
     ['closes at once', (server: Server) => server.on('connection', (socket) => socket.destroy())],
-    ['ends the connection in order', (server: Server) => server.on('connection', (socket) => socket.resume().end())],
+    ['closes the connection gracefully', (server: Server) => server.on('connection', (socket) => socket.resume().end())],
     ['is silent', (server: Server) => server.on('connection', () => undefined)],
     ['speaks HTTP/1.1', (server: Server) => server.on('connection', (socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'))],
   ])('a server that %s ends the request', async (_, prepare) => {
@@ -360,7 +360,7 @@ describe('a server that goes', () => {
     exchange.abort(new SdError('SD_ABORTED', 'late'))
   })
 
-  test('a port that nobody listens on is not sent', async () => {
+  test('a request to a closed port is reported as not sent', async () => {
     const { endpoint, server, sessions } = await serve(() => undefined)
     for (const session of sessions) session.destroy()
     await new Promise((resolve) => server.close(resolve))
@@ -370,7 +370,7 @@ describe('a server that goes', () => {
   })
 })
 
-test('closing ends everything with SD_CLOSED, and what comes later too', async () => {
+test('closing ends all requests with SD_CLOSED, and rejects later ones', async () => {
   const { endpoint } = await serve(() => undefined)
   const transport = open({ maxSessions: 1, maxStreams: 1 })
   const calls = [1, 2].map(() => send(transport, endpoint, get))

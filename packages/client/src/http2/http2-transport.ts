@@ -42,7 +42,7 @@ export function createHttp2Transport(options: Http2TransportOptions = {}): Trans
     send(endpoint, request, handler) {
       const serverName = request.serverName ?? endpoint.instance.metadata[SERVER_NAME_METADATA]
       const exchange = new Http2Exchange(request, handler)
-      if (isClosed || exchange.isRefused) exchange.refuse(isClosed)
+      if (isClosed) exchange.refuse()
       else poolOf(endpoint, endpoint.origin.startsWith('https:') ? serverName : undefined).send(exchange)
       return exchange
     },

@@ -17,11 +17,11 @@ afterEach(async () => {
   for (const server of servers.splice(0)) server.close()
 })
 
-/** Answers in one of many wrong ways, or rightly. */
+/** Responds in one of many wrong ways, or correctly. */
 function misbehave(stream: ServerHttp2Stream, random: () => number): void {
   stream.on('error', () => undefined)
   const { session } = stream
-  const answer = (body: string | Buffer, headers: Record<string, string> = {}, status = 200): void => {
+  const reply = (body: string | Buffer, headers: Record<string, string> = {}, status = 200): void => {
     if (stream.destroyed) return
     stream.respond({ ':status': status, ...headers })
     stream.end(body)
@@ -31,7 +31,7 @@ function misbehave(stream: ServerHttp2Stream, random: () => number): void {
     stream.write('part', then)
   }
   const ways: (() => void)[] = [
-    () => answer('right'),
+    () => reply('right'),
     () => {
       stream.respond({ ':status': 200 }, { waitForTrailers: true })
       stream.on('wantTrailers', () => stream.sendTrailers({ x: '1' }))
@@ -40,25 +40,25 @@ function misbehave(stream: ServerHttp2Stream, random: () => number): void {
     () => stream.close(constants.NGHTTP2_REFUSED_STREAM),
     () => stream.close(constants.NGHTTP2_INTERNAL_ERROR),
     () => undefined,
-    () => void setTimeout(() => answer('late'), random() * 150),
+    () => void setTimeout(() => reply('late'), random() * 150),
     () => begin(() => stream.close(constants.NGHTTP2_INTERNAL_ERROR)),
-    () => answer('part', { 'content-length': '100' }),
+    () => reply('part', { 'content-length': '100' }),
     () => begin(),
     () => session?.goaway(constants.NGHTTP2_NO_ERROR),
     () => session?.destroy(),
     () => session?.close(),
-    () => answer('broken', {}, 500),
-    () => answer(Buffer.alloc(300_000)),
+    () => reply('broken', {}, 500),
+    () => reply(Buffer.alloc(300_000)),
     () => {
       stream.additionalHeaders({ ':status': 103, link: '</a>' })
-      answer('after 1xx')
+      reply('after 1xx')
     },
     () => stream.respond({ ':status': 204 }, { endStream: true }),
   ]
   ways[Math.floor(random() * ways.length)]?.()
 }
 
-test('over HTTP/2: whatever servers and callers do, every call ends in time, once, with an SdError or an answer, and nothing stays active', {
+test('over HTTP/2: whatever servers and callers do, every call ends in time, once, with an SdError or a response, and nothing stays active', {
   timeout: 60_000,
 }, async () => {
   const random = createSeededRandom(43)
@@ -96,7 +96,7 @@ test('over HTTP/2: whatever servers and callers do, every call ends in time, onc
   const outcomes = await makeManyCalls(call, random)
   await eventually(() => expect(world.active()).toBe(0), 3_000)
   stop()
-  expect(outcomes.answered).toBeGreaterThan(50)
+  expect(outcomes.responded).toBeGreaterThan(50)
   expect(outcomes.failed).toBeGreaterThan(50)
   expect([ended.size, new Set(ended.values())]).toEqual([400, new Set([1])])
 })

@@ -27,15 +27,25 @@ export class RawHeaders {
   /**
    * @param list names and values in turn; this object owns the list
    * @param defaults fields of the service, names in lower case; added if the request has no such field
+   * @param isClean whether a proxy has done what is done here
    */
-  constructor(list: string[], defaults: Readonly<Record<string, string>>) {
-    clean(list, defaults)
+  constructor(list: string[], defaults: Readonly<Record<string, string>>, isClean: boolean = false) {
+    if (!isClean) clean(list)
+    for (const name in defaults) if (!includesField(list, name)) list.push(name, defaults[name] as string)
     this.list = list
   }
 
   /** Copies a list that the caller keeps. */
   static copy(given: readonly string[], defaults: Readonly<Record<string, string>>): RawHeaders {
     return new RawHeaders([...given], defaults)
+  }
+
+  /** The first value of a field, by its name in lower case. */
+  get(wanted: string): string | undefined {
+    for (let index = 0; index < this.list.length; index += 2) {
+      if (hasName(this.list[index] as string, wanted)) return this.list[index + 1]
+    }
+    return undefined
   }
 
   /** The fields by name in lower case; repeated ones are joined. @throws SdError `SD_INVALID` that names the field */
@@ -54,13 +64,17 @@ export class RawHeaders {
   /**
    * The list with the changes that were made in a copy of {@link RawHeaders.record}.
    *
-   * @param deadlineMs remaining time of the call; absent for a call without a deadline
+   * @param deadline fields that tell the remaining time of the call; absent for a call without a deadline
    */
-  withChanges(changed: Readonly<Record<string, string>> | undefined, deadlineMs: number | undefined): readonly string[] {
+  withChanges(changed: Readonly<Record<string, string>> | undefined, deadline: readonly string[] | undefined): readonly string[] {
     const list = changed ? this.#change(changed) : this.list
-    if (deadlineMs === undefined) return list
-    const others = includesField(list, DEADLINE_HEADER) ? without(list, DEADLINE_HEADER) : list
-    return [...others, DEADLINE_HEADER, String(deadlineMs)]
+    if (deadline === undefined) return list
+    let others = list
+    for (let index = 0; index < deadline.length; index += 2) {
+      const name = deadline[index] as string
+      if (includesField(others, name)) others = without(others, name)
+    }
+    return [...others, ...deadline]
   }
 
   #change(changed: Readonly<Record<string, string>>): string[] {
@@ -80,7 +94,7 @@ export class RawHeaders {
 }
 
 /** Removes the fields that are not passed on. */
-function clean(list: string[], defaults: Readonly<Record<string, string>>): void {
+function clean(list: string[]): void {
   if (list.length % 2 !== 0) {
     throw new SdError('SD_INVALID', 'Invalid rawHeaders: a name without a value, want names and values in turn', {
       field: 'rawHeaders',
@@ -106,7 +120,6 @@ function clean(list: string[], defaults: Readonly<Record<string, string>>): void
     list[length++] = value
   }
   list.length = length
-  for (const name in defaults) if (!includesField(list, name)) list.push(name, defaults[name] as string)
 }
 
 function includesField(list: readonly string[], wanted: string, length: number = list.length): boolean {

@@ -9,7 +9,7 @@ export interface PreparedBody {
   readonly body: TransportBody
   /** Its `content-type`, if its encoding decides it. */
   readonly contentType?: string
-  /** Its length in bytes, if the body itself does not tell. */
+  /** Its length in bytes, if the body itself has none. */
   readonly length?: number
   /** Whether it can be sent again. */
   readonly replayable: boolean

@@ -14,7 +14,7 @@ describe('header fields', () => {
   })
 
   test.each(['connection', 'Keep-Alive', 'transfer-encoding', 'upgrade', 'proxy-connection', 'http2-settings', 'expect'])(
-    '%s is of another connection, and dropped',
+    '%s belongs to another connection, and is dropped',
     (name) => {
       expect(readHeaders('headers', { [name]: 'x', te: 'trailers', host: 'a' })).toEqual({ te: 'trailers', host: 'a' })
     },
@@ -80,7 +80,7 @@ describe('paths', () => {
     null,
     undefined,
     ['/a'],
-  ])('%j is refused', (path) => {
+  ])('%j is rejected', (path) => {
     expect(() => checkPath(path)).toThrow(invalid('path'))
   })
 

@@ -63,6 +63,11 @@ function checkFieldValue(field: string, value: unknown): string {
   return outerBlanks.test(value) ? value.trim() : value
 }
 
+/** Whether a text can be the name of a field, or a method. */
+export function isToken(text: string): boolean {
+  return token.test(text)
+}
+
 /** Whether a text can be the value of a field. */
 export function isFieldValue(text: string): boolean {
   return fieldValue.test(text)

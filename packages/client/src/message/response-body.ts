@@ -42,6 +42,11 @@ function addTo(tap: BodyTap, chunk: Uint8Array): BodyTap | undefined {
   return tap
 }
 
+/** The error of a body that is larger than `maxResponseBytes`. */
+export function tooLargeError(limit: number): SdError {
+  return new SdError('SD_TOO_LARGE', `The response body is larger than maxResponseBytes = ${limit}`)
+}
+
 /** A response body: fed by a transport, read once, by iteration or as a whole. */
 export class ResponseBody implements AsyncIterable<Uint8Array> {
   readonly #source: BodySource
@@ -86,7 +91,8 @@ export class ResponseBody implements AsyncIterable<Uint8Array> {
       return true
     }
     this.#wake?.()
-    this.#paused = this.#bytes >= highWaterBytes
+    // Chunks that still arrive after a pause was requested do not end it.
+    this.#paused ||= this.#bytes >= highWaterBytes
     return !this.#paused
   }
 
@@ -164,7 +170,7 @@ export class ResponseBody implements AsyncIterable<Uint8Array> {
 
   /** Ends the exchange, but not while it passes a chunk. */
   #refuseRest(limit: number): SdError {
-    const error = new SdError('SD_TOO_LARGE', `The response body is larger than maxResponseBytes = ${limit}`)
+    const error = tooLargeError(limit)
     queueMicrotask(() => this.#source.cancel(error))
     return error
   }

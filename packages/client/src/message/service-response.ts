@@ -1,6 +1,6 @@
 import { type CallResponse, type Endpoint, type HeaderFields, readServerDelay, SdError } from '@sd/core'
 import type { StandardSchemaV1 } from '@standard-schema/spec'
-import { ResponseBody } from './response-body.ts'
+import { ResponseBody, tooLargeError } from './response-body.ts'
 
 /** Keeps no state between texts. */
 const utf8 = new TextDecoder()
@@ -116,14 +116,19 @@ export class ServiceResponse implements CallResponse {
   /** Drops the unread part of the body. */
   cancel(): void {
     if (this.body instanceof ResponseBody) this.body.cancel()
+    else endBody(this.body).catch(() => undefined)
   }
 
   /** Copies the body that an interceptor or a fallback created. */
   async #copy(body: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
-    const copy = new ResponseBody({ resume() {}, cancel() {} })
-    for await (const chunk of body) copy.push(chunk)
-    copy.end()
-    return copy.readAll(this.#maxResponseBytes)
+    const chunks: Uint8Array[] = []
+    let left = this.#maxResponseBytes
+    for await (const chunk of body) {
+      left -= chunk.length
+      if (left < 0) throw tooLargeError(this.#maxResponseBytes)
+      chunks.push(chunk)
+    }
+    return Buffer.concat(chunks)
   }
 
   get #source(): string {
@@ -143,4 +148,9 @@ export class ServiceResponse implements CallResponse {
 function formatPath(path: StandardSchemaV1.Issue['path']): string {
   if (!path || path.length === 0) return 'the value'
   return path.map((segment) => String(typeof segment === 'object' ? segment.key : segment)).join('.')
+}
+
+/** Ends a body that an interceptor or a fallback created, and what it reads from. One that is being read can't be ended. */
+async function endBody(body: AsyncIterable<Uint8Array>): Promise<void> {
+  await body[Symbol.asyncIterator]().return?.()
 }

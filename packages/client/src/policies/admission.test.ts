@@ -33,21 +33,21 @@ async function statusOf(client: ServiceClient, path: string = '/'): Promise<numb
   return response.status
 }
 
-test('policies are asked from the outside in, and all permits are settled', async () => {
-  const asked: string[] = []
+test('policies run from the outside in, and all permits are settled', async () => {
+  const requested: string[] = []
   const settled: unknown[] = []
   function ask<T>(name: string, next: () => T): T {
-    asked.push(name)
+    requested.push(name)
     return next()
   }
   const guard = (name: string) => () => ({
     name,
     tryAcquire() {
-      asked.push(name)
+      requested.push(name)
       return { settle: ({ ok, status }: { ok: boolean; status?: number | undefined }) => settled.push([name, ok, status]) }
     },
   })
-  await world.serve((_, response) => response.writeHead(asked.length > 6 ? 200 : 503).end('x'))
+  await world.serve((_, response) => response.writeHead(requested.length > 6 ? 200 : 503).end('x'))
   const breaker = (name: string) => (): ReturnType<typeof createOpossumBreaker> =>
     ({ ...createOpossumBreaker(), ...guard(name)() }) as never
   const client = world.client({
@@ -66,7 +66,7 @@ test('policies are asked from the outside in, and all permits are settled', asyn
   })
   expect(await statusOf(client)).toBe(200)
   const attempt = ['instance breaker', 'attempt interceptor', 'retry']
-  expect(asked).toEqual(['call interceptor', 'rate limit', 'concurrency limit', 'breaker', ...attempt, ...attempt])
+  expect(requested).toEqual(['call interceptor', 'rate limit', 'concurrency limit', 'breaker', ...attempt, ...attempt])
   expect(settled).toEqual([
     ['instance breaker', false, 503],
     ['instance breaker', true, 200],
@@ -76,7 +76,7 @@ test('policies are asked from the outside in, and all permits are settled', asyn
 })
 
 describe('a rate limit', () => {
-  test('refuses calls over it, per service or by a key of its own, and can let them wait', async () => {
+  test('rejects calls over it, per service or by its own key, and can make them wait', async () => {
     await world.serve((_, response) => response.end())
     const limiter = createMemoryRateLimiter({ limit: 2, windowMs: 100_000, name: 'per user' })
     const client = world.client({ rateLimit: { limiter, key: ({ headers }) => headers['x-user'] ?? 'nobody', cost: () => 2 } })
@@ -91,7 +91,7 @@ describe('a rate limit', () => {
 })
 
 describe('a concurrency limit', () => {
-  test('counts a call until its body has ended, however it ends', async () => {
+  test('counts a call until its body has ended, for whatever reason', async () => {
     const open: ServerResponse[] = []
     await world.serve((_, response) => {
       response.writeHead(200).write('head')
@@ -130,7 +130,7 @@ describe('a concurrency limit', () => {
     expect(refusals).toEqual([])
   })
 
-  test('the wait is no latency of the service', async () => {
+  test('waiting time is not latency of the service', async () => {
     await world.serve((_, response) => setTimeout(() => response.end(), 100))
     const latencies: (number | undefined)[] = []
     const limit = createBulkhead({ maxConcurrent: 1, maxQueued: 9, queueTimeoutMs: 5_000 })
@@ -142,12 +142,12 @@ describe('a concurrency limit', () => {
     const startedAt = performance.now()
     await Promise.all(Array.from({ length: 4 }, () => statusOf(client)))
     const elapsedMs = performance.now() - startedAt
-    // One after the other: together they are not longer than the time that went by.
+    // One after the other: their sum is at most the elapsed time.
     expect(latencies).toHaveLength(4)
     expect(latencies.reduce((sum = 0, latencyMs = Number.NaN) => sum + latencyMs, 0)).toBeLessThanOrEqual(elapsedMs)
   })
 
-  test('resilient() serves what comes at once after the process stood still', async () => {
+  test('resilient() serves the burst of calls after a stall of the process', async () => {
     await world.serve((_, response) => setTimeout(() => response.end(), 10))
     const client = world.client(resilient({ concurrencyLimit: createAdaptiveLimit }))
     const calls: Promise<number>[] = []
@@ -165,8 +165,8 @@ describe('a concurrency limit', () => {
 describe.each([
   ['opossum', createOpossumBreaker],
   ['cockatiel', createCockatielBreaker],
-] as const)("a breaker on %s, the service's", (_, createBreaker) => {
-  test('opens, spares the service, and closes again', async () => {
+] as const)('a service breaker on %s', (_, createBreaker) => {
+  test('opens, protects the service, and closes again', async () => {
     let isUp = false
     let requests = 0
     await world.serve((_request, response) => {
@@ -185,7 +185,7 @@ describe.each([
     expect(client.explain('orders').policies).toMatchObject([{ state: 'closed' }])
   })
 
-  test('judges the whole call: what a retry mended is no failure, an abort says nothing', async () => {
+  test('judges the whole call: a failure that a retry recovers from does not count, nor does an abort', async () => {
     let requests = 0
     await world.serve((_request, response) => {
       requests++
@@ -205,10 +205,10 @@ describe.each([
   })
 })
 
-describe("an instance's breaker", () => {
+describe('an instance breaker', () => {
   const options = { window: { kind: 'count', size: 4 }, openMs: 150, trials: 1 } as const
 
-  test('takes one bad instance out, tries it again, and lets it back', async () => {
+  test('takes a failing instance out, tries it again, and readmits it', async () => {
     const requests = { good: 0, bad: 0 }
     let isUp = false
     await world.serve(
@@ -246,7 +246,7 @@ describe("an instance's breaker", () => {
     await other.close()
   })
 
-  test('with all of them open calls go out all the same, and the first success closes one; a closed client releases the endpoints', async () => {
+  test('does not stop calls if all are open, and the first success closes one; a closed client releases the endpoints', async () => {
     let isUp = false
     await world.serve((_, response) => response.writeHead(isUp ? 200 : 500).end())
     const client = world.client({ instanceBreaker: ({ name }) => createOpossumBreaker({ name, ...options, openMs: 60_000 }) })
@@ -264,7 +264,7 @@ describe("an instance's breaker", () => {
     expect(endpoint?.available).toBe(true)
   })
 
-  test('more trials than it takes are tried elsewhere, or made all the same: breakers leave no client without instances', async () => {
+  test('trials over its limit go to other instances, or are made anyway: breakers leave no client without instances', async () => {
     await world.serve((_, response) => response.end())
     const refusing = { ...createOpossumBreaker({ name: 'full' }), tryAcquire: () => undefined }
     const client = world.client({ instanceBreaker: () => refusing })
@@ -272,7 +272,7 @@ describe("an instance's breaker", () => {
     expect(refusals).toEqual(['instance-breaker full'])
   })
 
-  test('an attempt that interceptors answer gives its permit back', async () => {
+  test('an attempt that an interceptor responds to releases its permit', async () => {
     await world.serve((_, response) => response.end())
     const breaker = createOpossumBreaker({ ...options, openMs: 1 })
     breaker.open()
@@ -298,7 +298,7 @@ describe("an instance's breaker", () => {
   })
 })
 
-test('breakers are at hand for people in trouble', async () => {
+test('breakers can be operated manually', async () => {
   await world.serve((_, response) => response.end(), { id: 'a' })
   const breaker = ({ name }: { name: string }): ReturnType<typeof createOpossumBreaker> => createOpossumBreaker({ name })
   const client = world.client({ breaker, instanceBreaker: breaker })
@@ -313,7 +313,7 @@ test('breakers are at hand for people in trouble', async () => {
   expect(await statusOf(client)).toBe(200)
 })
 
-test('what leaves early leaves nothing behind', async () => {
+test('an early return of an interceptor leaves no permit taken', async () => {
   const server = await world.serve((_, response) => setTimeout(() => response.end(), 20))
   const limit = createBulkhead({ maxConcurrent: 3, maxQueued: 100, queueTimeoutMs: 5_000 })
   const client = world.client({

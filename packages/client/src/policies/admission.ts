@@ -47,12 +47,12 @@ export async function admit(applicant: Applicant, waiting?: Promise<Permit>): Pr
   }
   if (concurrencyLimit) {
     const { name } = concurrencyLimit
-    const given = waiting ?? askLimit(concurrencyLimit, call)
+    const given = waiting ?? acquirePermit(concurrencyLimit, call)
     const permit = given && 'settle' in given ? given : await ask('concurrency-limit', name, Promise.resolve(given))
     checkStopped(permit)
     applicant.addPermit(permit ?? refuse(applicant, 'concurrency-limit', name))
   }
-  askBreaker(applicant, breaker)
+  passBreaker(applicant, breaker)
 }
 
 /**
@@ -65,19 +65,19 @@ export function admitAtOnce(applicant: Applicant): Promise<Permit> | undefined {
   const { call } = applicant
   const { concurrencyLimit, breaker } = call.entry.policies
   if (concurrencyLimit) {
-    const given = askLimit(concurrencyLimit, call)
+    const given = acquirePermit(concurrencyLimit, call)
     if (given && !('settle' in given)) return given
     applicant.addPermit(given ?? refuse(applicant, 'concurrency-limit', concurrencyLimit.name))
   }
-  askBreaker(applicant, breaker)
+  passBreaker(applicant, breaker)
   return undefined
 }
 
-function askLimit(limit: ConcurrencyLimit, call: CallContext): Permit | Promise<Permit> | undefined {
+function acquirePermit(limit: ConcurrencyLimit, call: CallContext): Permit | Promise<Permit> | undefined {
   return limit.acquire ? limit.acquire(call) : limit.tryAcquire(call)
 }
 
-function askBreaker(applicant: Applicant, breaker: ServicePolicies['breaker']): void {
+function passBreaker(applicant: Applicant, breaker: ServicePolicies['breaker']): void {
   if (breaker) applicant.addPermit(breaker.tryAcquire() ?? refuse(applicant, 'breaker', breaker.name))
 }
 

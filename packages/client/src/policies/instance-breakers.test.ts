@@ -6,7 +6,7 @@ import { createInstanceBreakers } from './instance-breakers.ts'
 const endpointAt = (port: number): Endpoint =>
   createEndpoint(createServiceInstance({ service: 'orders', address: '10.0.0.1', port }))
 
-test('breakers of instances that are gone are dropped in time, unless calls are under way', () => {
+test('breakers of removed instances are dropped later, unless calls are in progress', () => {
   const current = [endpointAt(1), endpointAt(2)]
   const view = { endpoints: current, weights: Float64Array.of(1, 1), epoch: 1 }
   const breakers = createInstanceBreakers({ view } as unknown as Cluster, ({ id }) => createOpossumBreaker({ name: id }))

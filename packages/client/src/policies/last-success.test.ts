@@ -30,14 +30,14 @@ async function read(client: ServiceClient, headers: Record<string, string> = {},
   const response = await client.get('orders', path, { headers })
   return { status: response.status, headers: response.headers, text: await response.text() }
 }
-/** What the second caller gets of what the first one read. */
+/** The response that the second caller receives after the first caller has read one. */
 async function handedOn(client: ServiceClient, first: Record<string, string>, second: Record<string, string> = first) {
   await read(client, first)
   isDown = true
   return read(client, second)
 }
 
-describe('without a key, nothing of one caller is handed to another', () => {
+describe('without a key, no response of one caller is given to another', () => {
   test.each<[string, Record<string, string>]>([
     ['authorization', { authorization: 'Bearer ann' }],
     ['cookie', { cookie: 'session=ann' }],
@@ -83,7 +83,7 @@ describe('without a key, nothing of one caller is handed to another', () => {
     expect(await read(client, { 'x-variant': 'ann' })).toMatchObject({ status: 200, text: 'for ann' })
   })
 
-  test('an interceptor of attempts that adds who asks is seen', async () => {
+  test('a user field added by an attempt interceptor is respected', async () => {
     await serve()
     const client = clientWith(
       {},
@@ -101,7 +101,7 @@ describe('without a key, nothing of one caller is handed to another', () => {
     expect(await handedOn(client, {})).toMatchObject({ status: 503 })
   })
 
-  test('who asks for a response that was validated gets no stale one', async () => {
+  test('a request for a validated response gets no stale one', async () => {
     await serve()
     const client = clientWith()
     for (const fields of [{ 'cache-control': 'no-cache' }, { pragma: 'no-cache' }])
@@ -115,7 +115,7 @@ describe('without a key, nothing of one caller is handed to another', () => {
   })
 })
 
-test('what all callers share is handed out, without fields of a connection or caller, with its age', async () => {
+test('a shared response is returned with its age, and without fields of a connection or caller', async () => {
   await serve({
     'cache-control': 'public, max-age=60',
     'set-cookie': ['a=1', 'b=2'],
@@ -132,7 +132,7 @@ test('what all callers share is handed out, without fields of a connection or ca
     expect(headers[name]).toBeUndefined()
 })
 
-test('with a key callers are told apart by it alone, and set-cookie is never handed out', async () => {
+test('with a key only the key separates callers, and set-cookie is never returned', async () => {
   await serve({ 'cache-control': 'private, no-store', vary: 'authorization', 'set-cookie': 'session=1' })
   const client = clientWith({ key: ({ headers }) => headers['authorization'] ?? '' })
   await read(client, { authorization: 'ann' })

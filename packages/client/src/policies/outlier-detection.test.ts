@@ -12,7 +12,7 @@ beforeEach(() => {
 })
 afterEach(() => world.close())
 
-test('of ten real servers, one that fails gets five calls, and more once its ejection is over', async () => {
+test('a failing server of ten gets five calls, and more after its ejection', async () => {
   const served = new Array<number>(10).fill(0)
   for (const index of served.keys()) {
     await world.serve((_, response) => {
@@ -20,7 +20,7 @@ test('of ten real servers, one that fails gets five calls, and more once its eje
       response.writeHead(index === 4 ? 503 : 200).end()
     })
   }
-  // Envoy's share, and this rule alone.
+  // Envoy's maximum share, and only this rule.
   const monitor = createOutlierDetection({ baseEjectionMs: 3_000, maxEjectedShare: 0.1, maxJitterMs: 0 })
   await using discovery = createDiscovery({ source: world.registry, monitors: [monitor], failureAccrual: false })
   await using client = createServiceClient({ discovery, balancer: createRoundRobinBalancer() })

@@ -33,7 +33,7 @@ export interface ServicePolicies {
 }
 
 /** Policies and the settings that they were created from, so that a change of settings keeps unchanged policies. */
-export interface MadePolicies {
+export interface PolicySet {
   readonly settings: ResolvedSettings
   readonly budget: RetryBudget
   readonly policies: ServicePolicies
@@ -46,13 +46,13 @@ export interface PoliciesInit {
   /** Settings of the service, or of its operation. */
   readonly settings: ResolvedSettings
   /** The previous policies. A policy whose setting is unchanged is kept, with its state. */
-  readonly before?: MadePolicies | undefined
+  readonly before?: PolicySet | undefined
   /** The operation, and the policies of its service: an operation shares those that it does not set itself. */
-  readonly operation?: { readonly name: string; readonly service: MadePolicies } | undefined
+  readonly operation?: { readonly name: string; readonly service: PolicySet } | undefined
 }
 
 /** Creates the policies of a service, or of one of its operations. */
-export function makePolicies({ cluster, settings, before, operation }: PoliciesInit): MadePolicies {
+export function makePolicies({ cluster, settings, before, operation }: PoliciesInit): PolicySet {
   const { service } = cluster
   const shared = operation?.service
   const sameBudget = before !== undefined && before.settings.retryBudget === settings.retryBudget

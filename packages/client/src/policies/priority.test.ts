@@ -29,7 +29,7 @@ describe('priority', () => {
       'an adaptive limit',
       ({ name }: { name: string }) => createAdaptiveLimit({ name, minLimit: 10, maxLimit: 10, maxEventLoopDelayMs: 0 }),
     ],
-  ])('batch is refused while the others have places: %s', async (_, concurrencyLimit) => {
+  ])('batch is rejected while the others have places: %s', async (_, concurrencyLimit) => {
     const held: ServerResponse[] = []
     await world.serve((_request, response) => void held.push(response))
     const client = world.client({ concurrencyLimit, attemptTimeoutMs: 0 })
@@ -43,7 +43,7 @@ describe('priority', () => {
     expect(await Promise.all(calls)).toEqual(Array(10).fill(200))
   })
 
-  test('goes downstream in a header, and is read there', async () => {
+  test('is sent downstream in a header, and read there', async () => {
     const seen: unknown[] = []
     await world.serve((request, response) => {
       seen.push([
@@ -86,7 +86,7 @@ describe('idempotent', () => {
       'with a retry policy',
       { retry: ({ budget }: { budget: never }) => createRetryPolicy({ budget, backoff: { kind: 'fixed', delayMs: 1 } }) },
     ],
-  ])('a POST is repeated with one key for all attempts: %s', async (_, settings) => {
+  ])('a POST is repeated with one key for all attempts, %s', async (_, settings) => {
     const keys = await serveFlaky()
     const client = world.client({
       ...settings,
@@ -99,7 +99,7 @@ describe('idempotent', () => {
     expect(keys[2]).not.toBe(keys[0])
   })
 
-  test('the key of the caller stays; without it, or for GET, nothing is added', async () => {
+  test('the key of the caller stays; without the setting, or for GET, none is added', async () => {
     const keys = await serveFlaky()
     const client = world.client()
     expect(await statusOf(client, { idempotent: true, headers: { 'Idempotency-Key': 'mine' } }, 'POST')).toBe(200)

@@ -1,7 +1,7 @@
 import type { AttachedBalancer, Cluster, StateReport } from '@sd/core'
 import { createUsualTimes, type UsualTimes } from '../attempt/usual-times.ts'
 import { DueQueue } from '../call/due-queue.ts'
-import { closePolicies, type MadePolicies, makePolicies, reportPolicies, type ServicePolicies } from '../policies/policies.ts'
+import { closePolicies, makePolicies, type PolicySet, reportPolicies, type ServicePolicies } from '../policies/policies.ts'
 import type { ResolvedClientOptions } from '../settings/options.ts'
 import type { ResolvedServiceSettings } from '../settings/settings.ts'
 import { createOperationMatcher, type OperationMatcher, readOperation } from './operation-matcher.ts'
@@ -11,8 +11,8 @@ import { RetiredSets, Usage } from './service-usage.ts'
 /** One set of settings of a service, with everything created from it. */
 interface Generation {
   readonly attached: AttachedBalancer
-  readonly service: MadePolicies
-  readonly operations: ReadonlyMap<string, MadePolicies>
+  readonly service: PolicySet
+  readonly operations: ReadonlyMap<string, PolicySet>
   readonly usage: Usage
   readonly entry: ServiceEntry
   readonly matcher: OperationMatcher<ServiceEntry> | undefined
@@ -108,15 +108,15 @@ export class ClientService {
 
   #make({ settings, operations: operationSettings }: ResolvedServiceSettings, before?: Generation): Generation {
     const cluster = this.#cluster
-    const made: MadePolicies[] = []
+    const made: PolicySet[] = []
     try {
       const service = makePolicies({ cluster, settings, before: before?.service })
       made.push(service)
-      const operations = new Map<string, MadePolicies>()
+      const operations = new Map<string, PolicySet>()
       for (const [name, own] of operationSettings) {
         const operation = { name, service }
         operations.set(name, makePolicies({ cluster, settings: own, before: before?.operations.get(name), operation }))
-        made.push(operations.get(name) as MadePolicies)
+        made.push(operations.get(name) as PolicySet)
       }
       const isSameBalancer = before?.service.settings.balancer === settings.balancer
       const attached = before && isSameBalancer ? before.attached : cluster.attach(settings.balancer)
@@ -137,7 +137,7 @@ export class ClientService {
     const usualTimes = this.#usualTimes
     const shared = { service: this.name, cluster: this.#cluster, attached, usualTimes, callInterceptors, attemptInterceptors }
     const { enter, leave } = usage
-    const toEntry = ({ settings, policies }: MadePolicies, operation?: string): ServiceEntry => ({
+    const toEntry = ({ settings, policies }: PolicySet, operation?: string): ServiceEntry => ({
       ...shared,
       operation,
       settings,

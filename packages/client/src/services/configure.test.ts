@@ -34,7 +34,7 @@ describe('a fallback', () => {
   })
   afterEach(() => unsubscribe())
 
-  test('is an answer, for statuses from 500 on and for errors', async () => {
+  test('is a response, for errors and for statuses of 500 and above', async () => {
     const fallback: CallFallback = { kind: 'response', response: { status: 203, json: { total: 0 }, headers: { 'x-a': '1' } } }
     const client = world.client({ fallback })
     expect(await textOf(client)).toBe('200 / ')
@@ -54,7 +54,7 @@ describe('a fallback', () => {
     expect(world.active()).toBe(0)
   })
 
-  test('is made by a function, which may let the failure stand', async () => {
+  test('is returned by a function, which may keep the failure', async () => {
     const run = vi.fn(({ status: found }: { status?: number | undefined }) => (found === 503 ? { body: 'later' } : undefined))
     const client = world.client({ fallback: { kind: 'function', run } })
     status = 503
@@ -67,7 +67,7 @@ describe('a fallback', () => {
     await expect(wrong.get('orders', '/')).rejects.toMatchObject({ code: 'SD_INVALID', field: 'fallback.status' })
   })
 
-  test('is the last good answer to the same request', async () => {
+  test('is the last successful response to the same request', async () => {
     const key = ({ headers }: { headers: Readonly<Record<string, string>> }): string => headers['x-user'] ?? ''
     const client = world.client({ fallback: { kind: 'last-success', maxEntries: 2, maxBytes: 10, key } })
     for (const path of ['/a', '/b', '/long-long-long']) await textOf(client, path)
@@ -87,7 +87,7 @@ describe('a fallback', () => {
     await vi.waitFor(async () => expect(await textOf(short)).toBe('500 / '))
   })
 
-  test('is not for who gave up, and its failure counts for the breaker', async () => {
+  test('is not used after an abort, and the breaker still counts the failure', async () => {
     const client = world.client({
       fallback: { kind: 'response', response: { body: 'instead' } },
       breaker: ({ name }) => createOpossumBreaker({ name, window: { kind: 'count', size: 2 } }),
@@ -100,7 +100,7 @@ describe('a fallback', () => {
 })
 
 describe('settings', () => {
-  test('change at run time, for calls that begin from then on', async () => {
+  test('change at run time, for calls that begin afterwards', async () => {
     await world.serve((incoming, response) => {
       if (incoming.url === '/slow') setTimeout(() => response.end('late'), 2_500)
       else response.end(String(incoming.headers['x-version']))
@@ -117,7 +117,7 @@ describe('settings', () => {
     expect(await textOf(client)).toBe('200 3')
   })
 
-  test('that stay the same keep the state of their policies; others begin anew, and what is gone is closed', async () => {
+  test('that are unchanged keep the state of their policies; others begin with a new state, and replaced policies are closed', async () => {
     await world.serve((_, response) => response.writeHead(500).end())
     const limit = vi.fn(({ name }: { name: string }) => createBulkhead({ name, maxConcurrent: 1 }))
     const breaker = vi.fn(({ name }: { name: string }) => createOpossumBreaker({ name, window: { kind: 'count', size: 1 } }))
@@ -142,7 +142,7 @@ describe('settings', () => {
     expect(collectStates().filter(({ kind }) => kind === 'breaker')).toEqual([])
   })
 
-  test('that are wrong change nothing', async () => {
+  test('that are invalid change nothing', async () => {
     await world.serve((incoming, response) => response.end(String(incoming.headers['x-version'])))
     const client = world.client({ headers: { 'x-version': '1' } })
     await textOf(client)
@@ -181,7 +181,7 @@ describe('settings', () => {
   })
 })
 
-test('explain tells of a call which endpoints were kept or dropped by which rule, and what happened', async () => {
+test('explain reports which rule kept or dropped each endpoint of a call, and each step', async () => {
   let requests = 0
   const listener = (_: unknown, response: import('node:http').ServerResponse): void =>
     void response.writeHead(requests++ === 0 ? 503 : 200).end()
@@ -189,48 +189,54 @@ test('explain tells of a call which endpoints were kept or dropped by which rule
   await world.serve(listener, { id: 'b' })
   await world.register(1, { id: 'sick', health: 'unhealthy' })
   const client = world.client({ retry: ({ budget }) => createRetryPolicy({ budget, backoff: { kind: 'fixed', delayMs: 1 } }) })
-  let told: CallExplanation | undefined
-  const response = await client.get('orders', '/total?token=SECRET', { explain: (explanation) => (told = explanation) })
+  let received: CallExplanation | undefined
+  const response = await client.get('orders', '/total?token=SECRET', { explain: (explanation) => (received = explanation) })
   await response.bytes()
-  expect(told?.cluster?.endpoints.map(({ endpoint, dropped }) => [endpoint.instance.id, dropped])).toEqual([
+  expect(received?.cluster?.endpoints.map(({ endpoint, dropped }) => [endpoint.instance.id, dropped])).toEqual([
     ['a', undefined],
     ['b', undefined],
     ['sick', 'unhealthy'],
   ])
-  expect(told?.steps.map(({ step, attempt, detail }) => [step, attempt, detail])).toEqual([
+  expect(received?.steps.map(({ step, attempt, detail }) => [step, attempt, detail])).toEqual([
     ['picked', 1, undefined],
-    ['answered', 1, '503'],
+    ['responded', 1, '503'],
     ['retry', undefined, expect.stringMatching(/^in \d ms$/)],
     ['picked', 2, undefined],
-    ['answered', 2, '200'],
+    ['responded', 2, '200'],
   ])
-  expect(told).toMatchObject({ service: 'orders', method: 'GET', path: '/total', status: 200, error: undefined })
-  expect(JSON.stringify(told)).not.toContain('SECRET')
-  const text = formatExplanation(told as CallExplanation)
+  expect(received).toMatchObject({ service: 'orders', method: 'GET', path: '/total', status: 200, error: undefined })
+  expect(JSON.stringify(received)).not.toContain('SECRET')
+  const text = formatExplanation(received as CallExplanation)
   expect(text).toMatch(
     /^GET orders\/total\n.*\(a\) kept, weight 1\n.*\(b\) kept, weight 1\n.*\(sick\) dropped by unhealthy.*\n(.|\n)*attempt 2 .* 200\n.* ms 200$/,
   )
   await expect(
     client.get('nobody', '/', {
       explain(explanation) {
-        told = explanation
+        received = explanation
         throw new Error('bug')
       },
     }),
   ).rejects.toMatchObject({ code: 'SD_NO_INSTANCE' })
-  expect(formatExplanation(told as CallExplanation)).toContain('SD_NO_INSTANCE')
+  expect(formatExplanation(received as CallExplanation)).toContain('SD_NO_INSTANCE')
 })
 
 describe.each([
   ['opossum', createOpossumBreaker],
   ['cockatiel', createCockatielBreaker],
 ])('resilient() with %s', (_, breaker) => {
-  test('keeps calls going while an instance fails', async () => {
+  test('calls succeed while an instance fails', async () => {
     await world.serve((_request, response) => response.end('good'), { id: 'a' })
     await world.serve((_request, response) => response.writeHead(503).end(), { id: 'b' })
-    // Else discovery takes the instance out before its breaker has seen enough.
+    // Otherwise discovery takes the instance out before its breaker has seen enough failures.
     world.discovery.configure({ coalesceMs: 0, failureAccrual: false })
-    const parts = { breaker, retry: createRetryPolicy, hedge: createHedgePolicy, concurrencyLimit: createAdaptiveLimit }
+    const parts = {
+      // No trial before the states are compared.
+      breaker: (options: Parameters<typeof breaker>[0]) => breaker({ ...options, openMs: 60_000, maxOpenMs: 60_000 }),
+      retry: createRetryPolicy,
+      hedge: createHedgePolicy,
+      concurrencyLimit: createAdaptiveLimit,
+    }
     const client = world.client(resilient(parts))
     for (let call = 0; call < 40; call++) expect(await textOf(client)).toBe('200 good')
     const { policies } = client.explain('orders')
@@ -243,7 +249,7 @@ describe.each([
     ])
   })
 
-  test('takes any of its parts, and nothing else', () => {
+  test('accepts any of its parts, and nothing else', () => {
     expect(resilient({})).toEqual({ attemptTimeoutMs: expect.any(Function) })
     expect(() => resilient({ breaker: 1 as never })).toThrow('Invalid breaker')
     expect(() => resilient({ retries: createRetryPolicy } as never)).toThrow('Invalid retries')

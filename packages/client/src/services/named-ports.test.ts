@@ -11,7 +11,7 @@ import { createWorld, type World } from '../testing/world.ts'
 let world: World
 beforeEach(async () => {
   world = createWorld()
-  // The port of an instance of its own, to which `orders` then points by name.
+  // A separate server, whose port is a named port of `orders`.
   const admin = await world.serve((incoming, response) => response.end(`admin ${incoming.url}`), { service: 'elsewhere' })
   await world.serve((incoming, response) => response.end(`main ${incoming.url}`), {
     id: 'one',
@@ -20,7 +20,7 @@ beforeEach(async () => {
 })
 afterEach(() => world.close())
 
-test('every way to call reaches the named port, and the main one without it', async () => {
+test('every kind of call reaches the named port, or the main port if none is named', async () => {
   const client = world.client()
   const origin = serviceOrigin('orders:admin')
   expect(await (await client.get('orders:admin', '/a')).text()).toBe('admin /a')
@@ -33,7 +33,7 @@ test('every way to call reaches the named port, and the main one without it', as
   expect(client.explain('orders:admin').cluster.endpoints).toHaveLength(1)
 })
 
-test('each port has endpoints and settings of its own', async () => {
+test('each port has its own endpoints and settings', async () => {
   const client = world.client({ services: { orders: { timeoutMs: 1 }, 'orders:admin': { timeoutMs: 5_000 } } })
   await client.get('orders', '/').catch(() => undefined)
   await client.get('orders:admin', '/')
@@ -42,7 +42,7 @@ test('each port has endpoints and settings of its own', async () => {
   expect(main?.key).not.toBe(admin?.key)
 })
 
-test('a port that no instance has is no instance, and the error says so', async () => {
+test('a port that no instance has fails the call, and the error names it', async () => {
   const client = world.client()
   const failure = { code: 'SD_NO_INSTANCE', message: 'No instance of orders has a port named metrics; 1 registered' }
   await expect(client.get('orders:metrics', '/')).rejects.toMatchObject(failure)
@@ -53,7 +53,7 @@ test('a port that no instance has is no instance, and the error says so', async 
   }, 5_000)
 })
 
-test('a port has the settings of its service unless it has its own, and policies of its own in any case', async () => {
+test('a port has the settings of its service unless it has its own, and always its own policies', async () => {
   const breaker = ({ name }: PolicyScope): CircuitBreaker => createOpossumBreaker({ name })
   const client = world.client({ services: { orders: { timeoutMs: 1_000, breaker }, 'orders:main': { timeoutMs: 3_000 } } })
   const names: (string | undefined)[] = []

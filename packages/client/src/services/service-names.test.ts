@@ -45,7 +45,7 @@ test.each(names)('the service %j is reached by fetch, the dispatcher, upgrades a
   )
   const client = world.client()
   const origin = serviceOrigin(service)
-  // It is an origin: nothing of the name gets into the path, and no part of it is lost.
+  // It is an origin: no part of the name becomes a path or is dropped.
   expect(new URL(origin).pathname + new URL(origin).search + new URL(origin).username).toBe('/')
   expect(await (await client.fetch(`${origin}/a?b`)).text()).toBe('/a?b')
   expect(await (await client.fetch(new URL('/c', origin))).text()).toBe('/c')

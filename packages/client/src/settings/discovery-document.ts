@@ -9,7 +9,7 @@ import {
   type EndpointMonitor,
   invalidError,
 } from '@sd/core'
-import type { Keep } from './made-of-data.ts'
+import type { Reuse } from './object-cache.ts'
 import { atPath } from './settings.ts'
 import type { SettingsParts } from './settings-parts.ts'
 
@@ -60,7 +60,7 @@ export interface DiscoveryReading {
   /** Factories that it may use. */
   readonly parts: SettingsParts
   /** Keeps what was created from the same data. */
-  readonly keep: Keep
+  readonly reuse: Reuse
   /** Whether outlier detection is on by default. */
   readonly isResilient: boolean
 }
@@ -103,7 +103,7 @@ export function readDiscoveryDocument(reading: DiscoveryReading): DiscoveryDocum
 }
 
 function readServicePart(
-  { parts, keep }: DiscoveryReading,
+  { parts, reuse }: DiscoveryReading,
   path: string,
   { outlierDetection, subset }: Readonly<Record<string, unknown>>,
   detectionOfAll: unknown,
@@ -121,7 +121,7 @@ function readServicePart(
     const all = typeof detectionOfAll === 'object' ? detectionOfAll : {}
     const make = parts.outlierDetection
     if (!make) throw invalidError(at, 'rules', 'none, or pass the part outlierDetection to createSettingsReader')
-    return { monitors: keep('outlierDetection', { ...all, ...own }, (data) => [atPath(at, () => make(data as never))]) }
+    return { monitors: reuse('outlierDetection', { ...all, ...own }, (data) => [atPath(at, () => make(data as never))]) }
   }
 }
 

@@ -10,9 +10,9 @@ import {
 import { createMeasuredLimit, type MeasuredLimitOptions } from '../attempt/measured-limit.ts'
 import { checkFallback } from '../policies/fallback.ts'
 import type { CallFallback } from '../policies/fallback-setting.ts'
-import type { Keep } from './made-of-data.ts'
+import type { Reuse } from './object-cache.ts'
 import { atPath, type InstanceScope, type PolicyScope, type ServiceSettings, settingKeys } from './settings.ts'
-import type { MadeOf, SettingsParts } from './settings-parts.ts'
+import type { PartFactory, SettingsParts } from './settings-parts.ts'
 
 /** Settings of all services, of one, or of one operation, as plain data. */
 export type PolicyDocument = Readonly<Record<string, unknown>>
@@ -29,7 +29,7 @@ export interface PolicyReading {
   /** Factories that the document may use. */
   readonly parts: SettingsParts
   /** Keeps what was created from the same data. */
-  readonly keep: Keep
+  readonly reuse: Reuse
 }
 
 /**
@@ -49,13 +49,13 @@ export function withDefaults(own: PolicyDocument, defaults: PolicyDocument): Pol
 
 /** Creates settings from a document. @throws SdError `SD_INVALID` that names the field */
 export function readPolicies(reading: PolicyReading): ServiceSettings {
-  const { document, keep, parts } = reading
+  const { document, reuse, parts } = reading
   const at = (key: string): string => (reading.path === '' ? key : `${reading.path}.${key}`)
   const { timeoutMs, headers, fallback, retryBudget } = document
   /** Reads a policy that is created from data. The policy validates its data now. */
   function read<T, Setting>(
     key: string,
-    part: MadeOf<T> | undefined,
+    part: PartFactory<T> | undefined,
     scope: object,
     toSetting: (make: (scope: object) => T) => Setting,
   ) {
@@ -64,7 +64,7 @@ export function readPolicies(reading: PolicyReading): ServiceSettings {
     if (given === null || given === false) return false as const
     const data = checkObject(at(key), given)
     const make = part ?? missing(at(key), key)
-    return keep(key, data, () => {
+    return reuse(key, data, () => {
       dispose(atPath(at(key), () => make({ ...scope, ...data } as never)))
       return toSetting((own) => make({ ...own, ...data } as never))
     })
@@ -73,12 +73,12 @@ export function readPolicies(reading: PolicyReading): ServiceSettings {
   const named = { name: 'check' }
   return dropUndefined({
     timeoutMs: timeoutMs as number | undefined,
-    attemptTimeoutMs: readAttemptTimeout(at('attemptTimeoutMs'), document['attemptTimeoutMs'], keep),
+    attemptTimeoutMs: readAttemptTimeout(at('attemptTimeoutMs'), document['attemptTimeoutMs'], reuse),
     serverName: document['serverName'] as string | false | undefined,
     idempotent: document['idempotent'] as boolean | undefined,
     collapse: document['collapse'] as boolean | undefined,
     headers: headers as Record<string, string> | undefined,
-    fallback: readFallback(at('fallback'), fallback, keep),
+    fallback: readFallback(at('fallback'), fallback, reuse),
     rateLimit: readRateLimit(reading, at('rateLimit')),
     concurrencyLimit: readConcurrencyLimit(reading, at('concurrencyLimit')),
     breaker: read(
@@ -105,7 +105,7 @@ export function readPolicies(reading: PolicyReading): ServiceSettings {
         ({ budget }: PolicyScope) =>
           make({ budget }),
     ),
-    retryBudget: readBudget(at('retryBudget'), retryBudget, keep),
+    retryBudget: readBudget(at('retryBudget'), retryBudget, reuse),
     balancer: readBalancer(reading, at('balancer')),
     instanceBreaker: read(
       'instanceBreaker',
@@ -118,57 +118,57 @@ export function readPolicies(reading: PolicyReading): ServiceSettings {
   })
 }
 
-function readAttemptTimeout(path: string, given: unknown, keep: Keep): ServiceSettings['attemptTimeoutMs'] {
+function readAttemptTimeout(path: string, given: unknown, reuse: Reuse): ServiceSettings['attemptTimeoutMs'] {
   if (given === null || given === false) return 0
   if (typeof given !== 'object') return given as number | 'auto' | undefined
-  return keep('attemptTimeoutMs', checkObject(path, given) as MeasuredLimitOptions, (data) => {
+  return reuse('attemptTimeoutMs', checkObject(path, given) as MeasuredLimitOptions, (data) => {
     atPath(path, () => createMeasuredLimit(data))
     return () => createMeasuredLimit(data)
   })
 }
 
-function readFallback(path: string, given: unknown, keep: Keep): CallFallback | false | undefined {
+function readFallback(path: string, given: unknown, reuse: Reuse): CallFallback | false | undefined {
   if (given === undefined || given === null || given === false) return given === undefined ? undefined : false
   checkOneOf(`${path}.kind`, checkObject(path, given)['kind'], ['response', 'last-success'])
   checkFallback(path, given as unknown as CallFallback)
-  return keep('fallback', given as CallFallback, (data) => data)
+  return reuse('fallback', given as CallFallback, (data) => data)
 }
 
-function readBudget(path: string, given: unknown, keep: Keep): RetryBudgetOptions | undefined {
+function readBudget(path: string, given: unknown, reuse: Reuse): RetryBudgetOptions | undefined {
   if (given === undefined) return undefined
   const options = checkObject(path, given) as RetryBudgetOptions
   atPath(path, () => createRetryBudget(options))
-  return keep('retryBudget', options, (data) => data)
+  return reuse('retryBudget', options, (data) => data)
 }
 
-function readRateLimit({ document, parts, keep }: PolicyReading, path: string): ServiceSettings['rateLimit'] {
+function readRateLimit({ document, parts, reuse }: PolicyReading, path: string): ServiceSettings['rateLimit'] {
   const given = document['rateLimit']
   if (given === undefined || given === null || given === false) return given === undefined ? undefined : false
   const { wait = false, ...rule } = checkObject(path, given)
   checkBoolean(`${path}.wait`, wait)
   const make = parts.rateLimiter ?? missing(path, 'rateLimiter')
   // One limiter for all services with these numbers: it counts each service under its own name.
-  const limiter = keep('rateLimiter', rule, (data): RateLimiter => atPath(path, () => make(data as never)))
-  return keep('rateLimit', { rule, wait }, () => ({ limiter, wait: wait as boolean }))
+  const limiter = reuse('rateLimiter', rule, (data): RateLimiter => atPath(path, () => make(data as never)))
+  return reuse('rateLimit', { rule, wait }, () => ({ limiter, wait: wait as boolean }))
 }
 
-function readConcurrencyLimit({ document, parts, keep }: PolicyReading, path: string): ServiceSettings['concurrencyLimit'] {
+function readConcurrencyLimit({ document, parts, reuse }: PolicyReading, path: string): ServiceSettings['concurrencyLimit'] {
   const given = document['concurrencyLimit']
   if (given === undefined || given === null || given === false) return given === undefined ? undefined : false
   const { kind, ...data } = checkObject(path, given)
   const make = choose(`${path}.kind`, kind, parts.concurrencyLimits)
-  return keep('concurrencyLimit', { kind, data }, () => {
+  return reuse('concurrencyLimit', { kind, data }, () => {
     atPath(path, () => make({ name: 'check', ...data } as never)).close()
     return ({ name }: PolicyScope) => make({ name, ...data } as never)
   })
 }
 
-function readBalancer({ document, parts, keep }: PolicyReading, path: string): ServiceSettings['balancer'] {
+function readBalancer({ document, parts, reuse }: PolicyReading, path: string): ServiceSettings['balancer'] {
   const given = document['balancer']
   if (given === undefined) return undefined
   const { kind, ...data } = typeof given === 'string' ? { kind: given } : checkObject(path, given)
   const make = choose(typeof given === 'string' ? path : `${path}.kind`, kind, parts.balancers)
-  return keep('balancer', { kind, data }, () => atPath(path, () => make(data as never)))
+  return reuse('balancer', { kind, data }, () => atPath(path, () => make(data as never)))
 }
 
 function choose<T>(path: string, kind: unknown, parts: Readonly<Record<string, T>> = {}): T {

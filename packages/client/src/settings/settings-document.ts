@@ -1,6 +1,6 @@
 import { checkKnownKeys, checkObject, invalidError } from '@sd/core'
 import { type DiscoveryDocumentSettings, readDiscoveryDocument } from './discovery-document.ts'
-import { createKeeper } from './made-of-data.ts'
+import { createObjectCache } from './object-cache.ts'
 import { documentKeys, type PolicyDocument, readPolicies, withDefaults } from './policy-document.ts'
 import { preset } from './resilient.ts'
 import type { ClientSettings, OperationSettings, ServiceSettings } from './settings.ts'
@@ -34,10 +34,10 @@ export interface SettingsReader {
  */
 export function createSettingsReader(parts: SettingsParts = {}): SettingsReader {
   checkParts(parts)
-  const keeper = createKeeper()
+  const objects = createObjectCache()
 
   function readOne(path: string, document: PolicyDocument): ServiceSettings {
-    return readPolicies({ path, document, parts, keep: keeper.keep })
+    return readPolicies({ path, document, parts, reuse: objects.reuse })
   }
 
   /** Settings of a service, merged with the defaults, and its operations. */
@@ -66,30 +66,34 @@ export function createSettingsReader(parts: SettingsParts = {}): SettingsReader 
       checkKnownKeys('', document, [...documentKeys, 'services', 'discovery'])
       const { services = {}, discovery = {}, ...all } = document
       const isResilient = all['resilient'] === true
-      return keeper.transact(() => {
-        const base = presetFor(all, parts)
+      return objects.transact(() => {
+        const base = presetFor('', all, parts)
         const defaults = withDefaults(all, base)
         const byService = Object.entries(checkObject('services', services)).map(([service, own]) => {
           const path = `services.${service}`
           const ownDocument = checkObject(path, own)
           checkKnownKeys(path, ownDocument, documentKeys)
-          return [service, readService(path, ownDocument, withDefaults(presetFor(ownDocument, parts), defaults))] as const
+          return [service, readService(path, ownDocument, withDefaults(presetFor(path, ownDocument, parts), defaults))] as const
         })
         return {
           client: { ...readService('', all, base), services: Object.fromEntries(byService) },
-          discovery: readDiscoveryDocument({ document: discovery, parts, keep: keeper.keep, isResilient }),
+          discovery: readDiscoveryDocument({ document: discovery, parts, reuse: objects.reuse, isResilient }),
         }
       })
     },
-    close: keeper.close,
+    close: objects.close,
   }
 }
 
 /** The numbers of `resilient()` for the available parts, if the document requests them. */
-function presetFor(document: PolicyDocument, { breaker, retry, hedge, concurrencyLimits }: SettingsParts): PolicyDocument {
+function presetFor(
+  path: string,
+  document: PolicyDocument,
+  { breaker, retry, hedge, concurrencyLimits }: SettingsParts,
+): PolicyDocument {
   const { resilient } = document
   if (resilient === undefined || resilient === false) return {}
-  if (resilient !== true) throw invalidError('resilient', resilient, 'true or false')
+  if (resilient !== true) throw invalidError(path === '' ? 'resilient' : `${path}.resilient`, resilient, 'true or false')
   return {
     attemptTimeoutMs: {},
     ...(retry && { retry: {} }),

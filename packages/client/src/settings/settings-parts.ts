@@ -12,27 +12,27 @@ import {
 } from '@sd/core'
 
 /** Creates something from options that are plain data, and validates them. */
-export type MadeOf<T> = (options: never) => T
+export type PartFactory<T> = (options: never) => T
 
 /** Factories that a settings document may use, from the packages that you have installed. */
 export interface SettingsParts {
   /** Balancers by the name that the document uses, such as `{ p2c: createP2cBalancer }`. @default none */
-  readonly balancers?: Readonly<Record<string, MadeOf<Balancer>>>
+  readonly balancers?: Readonly<Record<string, PartFactory<Balancer>>>
   /** Such as `createOpossumBreaker`; for `breaker` and `instanceBreaker`. */
-  readonly breaker?: MadeOf<CircuitBreaker>
+  readonly breaker?: PartFactory<CircuitBreaker>
   /** Such as `createRetryPolicy`. */
-  readonly retry?: MadeOf<RetryPolicy>
+  readonly retry?: PartFactory<RetryPolicy>
   /** Such as `createHedgePolicy`. */
-  readonly hedge?: MadeOf<HedgePolicy>
+  readonly hedge?: PartFactory<HedgePolicy>
   /**
    * Limits by the name that the document uses, such as `{ adaptive: createAdaptiveLimit, bulkhead: createBulkhead }`.
    * @default none
    */
-  readonly concurrencyLimits?: Readonly<Record<string, MadeOf<ConcurrencyLimit>>>
+  readonly concurrencyLimits?: Readonly<Record<string, PartFactory<ConcurrencyLimit>>>
   /** Such as `createMemoryRateLimiter`. Limiters are closed by {@link SettingsReader.close}. */
-  readonly rateLimiter?: MadeOf<RateLimiter>
+  readonly rateLimiter?: PartFactory<RateLimiter>
   /** Such as `createOutlierDetection`. */
-  readonly outlierDetection?: MadeOf<EndpointMonitor>
+  readonly outlierDetection?: PartFactory<EndpointMonitor>
 }
 
 /** Validates the parts. @throws SdError `SD_INVALID` that names the part */

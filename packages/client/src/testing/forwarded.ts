@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream'
 import type { SdError } from '@sd/core'
 import type { ForwardControl, ForwardHandler, ForwardRequest, ServiceClient } from '../index.ts'
 
-/** All that a forwarded request told. */
+/** All events of a forwarded request. */
 export interface Forwarded {
   readonly control: ForwardControl
   readonly informational: [number, readonly string[]][]
@@ -17,12 +17,12 @@ export interface Forwarded {
   socket: Duplex | undefined
   error: SdError | undefined
   drains: number
-  /** Settles at the last of it. */
+  /** Settles at the last event. */
   readonly ended: Promise<void>
   readonly text: string
 }
 
-/** Forwards a request of `orders`, and takes notes. */
+/** Forwards a request to `orders`, and records its events. */
 export function forward(
   client: ServiceClient,
   request: Partial<ForwardRequest> = {},
@@ -70,7 +70,7 @@ export function forward(
   return Object.defineProperties(Object.assign(seen, { control }), { text }) as unknown as Forwarded
 }
 
-/** A server that sends exact bytes, and keeps what it was sent. */
+/** A server that sends exact bytes, and records those that it receives. */
 export async function serveBytes(reply: string): Promise<{ port: number; received: () => string; close(): void }> {
   let received = ''
   const server = createServer((socket) => {

@@ -1,24 +1,12 @@
 import { createServer, type Server, type Socket } from 'node:net'
+import { frameTypes, writeFrame } from '@sd/testing'
 
-/** Frame types of RFC 9113, 6. */
-export const frameTypes = { data: 0, headers: 1, rstStream: 3, settings: 4, ping: 6, goaway: 7 } as const
-
-/** A frame of HTTP/2. */
-export function frame(
-  type: keyof typeof frameTypes,
-  flags: number,
-  streamId: number,
-  payload: Uint8Array = Buffer.alloc(0),
-): Buffer {
-  const head = Buffer.alloc(9)
-  head.writeUIntBE(payload.length, 0, 3)
-  head.writeUInt8(frameTypes[type], 3)
-  head.writeUInt8(flags, 4)
-  head.writeUInt32BE(streamId, 5)
-  return Buffer.concat([head, payload])
+/** A frame of HTTP/2, by the name of its type. */
+export function frame(type: keyof typeof frameTypes, flags: number, streamId: number, payload?: Uint8Array): Buffer {
+  return writeFrame(frameTypes[type], flags, streamId, payload)
 }
 
-/** A 32-bit number, as RST_STREAM and others have them. */
+/** A 32-bit number, as in RST_STREAM and other frames. */
 export function uint32(...values: readonly number[]): Buffer {
   const bytes = Buffer.alloc(4 * values.length)
   for (const [index, value] of values.entries()) bytes.writeUInt32BE(value, 4 * index)
@@ -31,7 +19,7 @@ export const status200: Buffer = Buffer.from([0x88])
 export const endStream = 1
 export const endHeaders = 4
 
-/** A server that sends the frames it is told when a request came, and never answers a PING. */
+/** A server that sends the given frames after a request, and never replies to a PING. */
 export function createFrameServer(onRequest: (socket: Socket, streamId: number) => void): Server {
   return createServer((socket) => {
     socket.on('error', () => undefined)

@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream'
 import type { Endpoint, HeaderFields, SdError } from '@sd/core'
 import type { Transport, TransportExchange, TransportHandler, TransportRequest } from '../transport/transport.ts'
 
-/** What a transport told of one exchange. */
+/** The events of one exchange. */
 export interface Recorded {
   sent: boolean
   informational: (readonly [number, HeaderFields])[]
@@ -19,11 +19,11 @@ export interface Recorded {
   /** Chunks after which it asks for a pause. */
   pauseAfter: number
   onDrain: () => void
-  /** Settles at the end, whichever. */
+  /** Settles at the end, whether it succeeds or fails. */
   readonly ended: Promise<void>
 }
 
-/** Sends a request, and records what the handler is told. More than one end throws. */
+/** Sends a request, and records the handler's events. Throws if there is more than one end. */
 export function send(
   transport: Transport,
   endpoint: Endpoint,
@@ -50,7 +50,7 @@ export function send(
   }
   let hasEnded = false
   const end = (): void => {
-    if (hasEnded) throw new Error('Told of two ends')
+    if (hasEnded) throw new Error('The exchange ended twice')
     hasEnded = true
     resolve()
   }

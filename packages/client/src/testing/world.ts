@@ -50,7 +50,7 @@ export function createWorld(): World {
       return client
     },
     active(service = 'orders') {
-      // Also those of endpoints that are out.
+      // Includes endpoints that are out.
       const { endpoints, candidates = endpoints } = discovery.cluster(service).view
       return candidates.reduce((sum, endpoint) => sum + endpoint.active, 0)
     },
@@ -67,7 +67,7 @@ export function createWorld(): World {
   return world
 }
 
-/** A port on which nothing listens. */
+/** A closed port. */
 export async function closedPort(): Promise<number> {
   const server = createServer()
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { subscribeTelemetry, type TelemetryEvents } from '@sd/core'
 import { createSeededRandom, eventually } from '@sd/testing'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { createFetchTransport, type ServiceClientOptions } from '../index.ts'
+import { createFetchTransport, createHttp1Transport, type ServiceClientOptions } from '../index.ts'
 import { makeManyCalls } from '../testing/many-calls.ts'
 import { closedPort, createWorld, type World } from '../testing/world.ts'
 
@@ -12,7 +12,7 @@ beforeEach(() => {
 })
 afterEach(() => world.close())
 
-/** Answers in one of many wrong ways, or rightly. */
+/** Responds in one of many wrong ways, or correctly. */
 function misbehave(random: () => number): (request: IncomingMessage, response: ServerResponse) => void {
   return (request, response) => {
     const { socket } = request
@@ -26,7 +26,7 @@ function misbehave(random: () => number): (request: IncomingMessage, response: S
       () => response.writeHead(200, { 'content-length': '100' }).write('part', () => socket.destroy()),
       () => void response.writeHead(200).write('part'),
       () => void socket.write('HTTP/1.1 200 OK\r\ncontent-length: nonsense\r\n\r\n'),
-      () => void socket.end('no HTTP at all'),
+      () => void socket.end('not HTTP'),
       () => response.writeHead(500).end('broken'),
       () => void response.end(Buffer.alloc(300_000)),
       () => {
@@ -42,11 +42,12 @@ function misbehave(random: () => number): (request: IncomingMessage, response: S
 
 const transports: Record<string, () => Partial<ServiceClientOptions>> = {
   undici: () => ({}),
+  http1: () => ({ transport: createHttp1Transport() }),
   fetch: () => ({ transport: createFetchTransport() }),
 }
 
 test.each(Object.entries(transports))(
-  'over %s: whatever servers and callers do, every call ends in time, once, with an SdError or an answer, and nothing stays active',
+  'over %s: whatever servers and callers do, every call ends in time, once, with an SdError or a response, and nothing stays active',
   { timeout: 60_000 },
   async (_, makeOptions) => {
     const random = createSeededRandom(42)
@@ -71,7 +72,7 @@ test.each(Object.entries(transports))(
     const outcomes = await makeManyCalls(call, random)
     await eventually(() => expect(world.active()).toBe(0), 3_000)
     stop()
-    expect(outcomes.answered).toBeGreaterThan(50)
+    expect(outcomes.responded).toBeGreaterThan(50)
     expect(outcomes.failed).toBeGreaterThan(50)
     expect([ended.size, new Set(ended.values())]).toEqual([400, new Set([1])])
   },

@@ -4,13 +4,13 @@ import { type AddressInfo, createServer, type Server } from 'node:net'
 import { gzipSync } from 'node:zlib'
 import { createEndpoint, createServiceInstance, type Endpoint } from '@sd/core'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { createFetchTransport, createUndiciTransport, type Transport } from '../index.ts'
+import { createFetchTransport, createHttp1Transport, createUndiciTransport, type Transport } from '../index.ts'
 import { send } from '../testing/recording-handler.ts'
 
 let reply: { readonly bytes: string | Buffer; readonly close: boolean }
 let server: Server
 let endpoint: Endpoint
-let transports: Record<'undici' | 'fetch', Transport>
+let transports: Record<'undici' | 'fetch' | 'http1', Transport>
 beforeEach(async () => {
   server = createServer((socket) => {
     socket.on('error', () => undefined)
@@ -23,17 +23,17 @@ beforeEach(async () => {
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
   endpoint = createEndpoint(createServiceInstance({ service: 'orders', id: 'a', address: '127.0.0.1', port }))
-  transports = { undici: createUndiciTransport(), fetch: createFetchTransport() }
+  transports = { undici: createUndiciTransport(), fetch: createFetchTransport(), http1: createHttp1Transport() }
 })
 afterEach(async () => {
   for (const transport of Object.values(transports)) await transport.close()
   server.close()
 })
 
-/** What came: status and body; with the code of the error, if it failed. */
+/** The result: status and body, and the code of the error, if it failed. */
 type Result = readonly [status: number | undefined, text: string, code?: string]
 
-async function ask(name: 'undici' | 'fetch', method: string): Promise<Result> {
+async function ask(name: 'undici' | 'fetch' | 'http1', method: string): Promise<Result> {
   const { recorded } = send(transports[name], endpoint, { method, path: '/', headers: {}, body: null })
   await recorded.ended
   const { status, text, error } = recorded
@@ -53,7 +53,9 @@ interface Row {
   readonly undici: Result
   /** @default the same */
   readonly fetch?: Result
-  /** What curl 7.88 makes of it. @default the same */
+  /** Result of the client's own transport. @default the same */
+  readonly http1?: Result
+  /** Result of curl 7.88. @default the same */
   readonly curl?: Result | 'failed'
 }
 
@@ -68,15 +70,18 @@ const rows: Readonly<Record<string, Row>> = {
     close: true,
     undici: [undefined, '', 'SD_UNAVAILABLE'],
   },
-  // curl is right to go on (RFC 9110, 15.2: a client must be able to parse it); undici and the fetch that stands on it end the connection.
-  'a continue that was not asked for': {
+  // curl and http1 are right to continue (RFC 9110, 15.2: a client must be able to parse it). undici, and fetch, which is based on it,
+  // end the connection.
+  'an unrequested continue': {
     bytes: `HTTP/1.1 100 Continue\r\n\r\n${ok}${five}`,
     undici: [undefined, '', 'SD_UNAVAILABLE'],
+    http1: good,
     curl: good,
   },
-  'a change of protocol that was not asked for': {
+  'an unrequested change of protocol': {
     bytes: 'HTTP/1.1 101 Switching Protocols\r\nupgrade: h2c\r\nconnection: upgrade\r\n\r\n',
     undici: [undefined, '', 'SD_UNAVAILABLE'],
+    http1: [undefined, '', 'SD_MALFORMED'],
   },
   'an empty content-encoding': { bytes: `${ok}content-encoding: \r\n${five}`, undici: good },
   'the content-encoding identity': { bytes: `${ok}content-encoding: identity\r\n${five}`, undici: good },
@@ -91,7 +96,7 @@ const rows: Readonly<Record<string, Row>> = {
     undici: [200, gzipped.toString()],
     fetch: good,
   },
-  'gzip that is none': { bytes: `${ok}content-encoding: gzip\r\n${five}`, undici: good, fetch: [200, '', 'SD_UNAVAILABLE'] },
+  'gzip that is not valid': { bytes: `${ok}content-encoding: gzip\r\n${five}`, undici: good, fetch: [200, '', 'SD_UNAVAILABLE'] },
   'gzip without a body': { bytes: `${ok}content-encoding: gzip\r\ncontent-length: 0\r\n\r\n`, undici: [200, ''] },
   'Chunked in mixed case': { bytes: `${ok}Transfer-Encoding: Chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n`, undici: good },
   'chunks with extensions': { bytes: `${ok}transfer-encoding: chunked\r\n\r\n5;a=b\r\nhello\r\n0\r\n\r\n`, undici: good },
@@ -106,14 +111,14 @@ const rows: Readonly<Record<string, Row>> = {
   'HEAD with chunks': { method: 'HEAD', bytes: `${ok}transfer-encoding: chunked\r\n\r\n`, undici: [200, ''] },
   '205 without a body': { bytes: 'HTTP/1.1 205 Reset Content\r\ncontent-length: 0\r\n\r\n', undici: [205, ''] },
   'no reason phrase': { bytes: `HTTP/1.1 200 \r\n${five}`, undici: good },
-  'no blank before it either': { bytes: `HTTP/1.1 200\r\n${five}`, undici: good },
+  'no reason phrase and no space': { bytes: `HTTP/1.1 200\r\n${five}`, undici: good },
   'the status 599': { bytes: `HTTP/1.1 599 Odd\r\n${five}`, undici: [599, 'hello'] },
   'the status 999': { bytes: `HTTP/1.1 999 Odd\r\n${five}`, undici: [999, 'hello'] },
   'a redirect, which is not followed': { bytes: `HTTP/1.1 302 Found\r\nlocation: /x\r\n${five}`, undici: [302, 'hello'] },
   'an empty field': { bytes: `${ok}x-empty:\r\n${five}`, undici: good },
   'a field in Latin-1': { bytes: Buffer.from(`${ok}x-latin: é\r\n${five}`, 'latin1'), undici: good },
   // RFC 9110, 8.6 allows both.
-  'a length that is told twice alike': {
+  'the same length twice': {
     bytes: `${ok}content-length: 5\r\n${five}`,
     undici: [undefined, '', 'SD_MALFORMED'],
     curl: good,
@@ -128,9 +133,9 @@ const rows: Readonly<Record<string, Row>> = {
   },
   // RFC 9110, 8.6: only digits. curl is lenient.
   'a length with a sign': { bytes: `${ok}content-length: +5\r\n\r\nhello`, undici: [undefined, '', 'SD_MALFORMED'], curl: good },
-  'a length that is a word': { bytes: `${ok}content-length: five\r\n\r\nhello`, undici: [undefined, '', 'SD_MALFORMED'] },
-  'a body that is cut': { bytes: `${ok}content-length: 9\r\n\r\nhello`, close: true, undici: [200, 'hello', 'SD_UNAVAILABLE'] },
-  'chunks that are cut': {
+  'a length that is not a number': { bytes: `${ok}content-length: five\r\n\r\nhello`, undici: [undefined, '', 'SD_MALFORMED'] },
+  'a truncated body': { bytes: `${ok}content-length: 9\r\n\r\nhello`, close: true, undici: [200, 'hello', 'SD_UNAVAILABLE'] },
+  'truncated chunks': {
     bytes: `${ok}transfer-encoding: chunked\r\n\r\n9\r\nhello`,
     close: true,
     undici: [200, 'hello', 'SD_UNAVAILABLE'],
@@ -140,14 +145,14 @@ const rows: Readonly<Record<string, Row>> = {
     close: true,
     undici: [200, 'hello', 'SD_UNAVAILABLE'],
   },
-  'a chunk whose size is no number': {
+  'a chunk whose size is not a number': {
     bytes: `${ok}transfer-encoding: chunked\r\n\r\nxyz\r\nhello\r\n0\r\n\r\n`,
     undici: [200, '', 'SD_MALFORMED'],
   },
   'a NUL in a field': { bytes: `${ok}x-a: a\0b\r\n${five}`, undici: [undefined, '', 'SD_MALFORMED'] },
   // RFC 9112, 5.1: not a field. curl is lenient.
-  'a blank before the colon': { bytes: `${ok}x-a : b\r\n${five}`, undici: [undefined, '', 'SD_MALFORMED'], curl: good },
-  // curl is right (RFC 9112, 5.2: a blank in its place); the parser of Node refuses it.
+  'a space before the colon': { bytes: `${ok}x-a : b\r\n${five}`, undici: [undefined, '', 'SD_MALFORMED'], curl: good },
+  // curl is right (RFC 9112, 5.2: replace it with a space). Node's parser rejects it.
   'a folded field': { bytes: `${ok}x-a: b\r\n c\r\n${five}`, undici: [undefined, '', 'SD_MALFORMED'], curl: good },
   // RFC 9112, 2.2 allows both.
   'line ends without CR': {
@@ -155,10 +160,10 @@ const rows: Readonly<Record<string, Row>> = {
     undici: [undefined, '', 'SD_MALFORMED'],
     curl: good,
   },
-  'what is not HTTP': { bytes: 'SSH-2.0-OpenSSH_9.6\r\n', undici: [undefined, '', 'SD_MALFORMED'] },
-  'HTTP/2 without being asked': { bytes: Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0]), undici: [undefined, '', 'SD_MALFORMED'] },
-  'nothing at all': { bytes: '', close: true, undici: [undefined, '', 'SD_UNAVAILABLE'] },
-  // RFC 9112, 8: incomplete. curl takes what there is.
+  'not HTTP': { bytes: 'SSH-2.0-OpenSSH_9.6\r\n', undici: [undefined, '', 'SD_MALFORMED'] },
+  'unrequested HTTP/2': { bytes: Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0]), undici: [undefined, '', 'SD_MALFORMED'] },
+  'no response': { bytes: '', close: true, undici: [undefined, '', 'SD_UNAVAILABLE'] },
+  // RFC 9112, 8: incomplete. curl accepts what has arrived.
   'half a head': { bytes: `${ok}content-le`, close: true, undici: [undefined, '', 'SD_UNAVAILABLE'], curl: [200, ''] },
   // Node's limit, 16 KiB.
   'a head of 20 KiB': {
@@ -168,8 +173,8 @@ const rows: Readonly<Record<string, Row>> = {
   },
 }
 
-/** What the fetch of the platform makes of it: status and text, or that it failed. */
-async function askPlatform(method: string): Promise<Result | 'failed'> {
+/** Result of the platform's fetch: status and text, or a failure. */
+async function fetchWithPlatform(method: string): Promise<Result | 'failed'> {
   try {
     const response = await fetch(endpoint.origin, { method, redirect: 'manual', signal: AbortSignal.timeout(10_000) })
     return [response.status, await response.text()]
@@ -179,7 +184,7 @@ async function askPlatform(method: string): Promise<Result | 'failed'> {
 }
 
 /** What curl makes of it, without decompression: status and text, or that it failed. Run with SD_CURL=1, because curl differs by version. */
-async function askCurl(method: string): Promise<Result | 'failed'> {
+async function fetchWithCurl(method: string): Promise<Result | 'failed'> {
   const args = ['--silent', '--max-time', '5', '--output', '-', '--write-out', '\n%{http_code}', endpoint.origin]
   if (method === 'HEAD') args.unshift('--head')
   const { stdout, failed } = await new Promise<{ stdout: string; failed: boolean }>((resolve) => {
@@ -189,12 +194,12 @@ async function askCurl(method: string): Promise<Result | 'failed'> {
   return failed ? 'failed' : [Number(stdout.slice(at + 1)), method === 'HEAD' ? '' : stdout.slice(0, at)]
 }
 
-describe('over the fetch of the platform', () => {
+describe("over the platform's fetch", () => {
   test.each(Object.entries(rows))('%s is the same as over the fetch transport', async (_, row) => {
     const { bytes, method = 'GET', close = false, undici } = row
     reply = { bytes, close }
     const ours = row.fetch ?? undici
-    expect(await askPlatform(method)).toEqual(ours.length === 3 ? 'failed' : ours)
+    expect(await fetchWithPlatform(method)).toEqual(ours.length === 3 ? 'failed' : ours)
   })
 })
 
@@ -203,14 +208,14 @@ describe.each(process.env['SD_CURL'] ? ['curl'] : [])('over %s', () => {
     '%s',
     async (_, { bytes, method = 'GET', close = false, undici, curl = undici.length === 3 ? 'failed' : undici }) => {
       reply = { bytes, close }
-      expect(await askCurl(method)).toEqual(curl)
+      expect(await fetchWithCurl(method)).toEqual(curl)
     },
   )
 })
 
-describe.each(['undici', 'fetch'] as const)('over %s', (name) => {
+describe.each(['undici', 'fetch', 'http1'] as const)('over %s', (name) => {
   test.each(Object.entries(rows))('%s', async (_, { bytes, method = 'GET', close = false, ...expected }) => {
     reply = { bytes, close }
-    expect(await ask(name, method)).toEqual((name === 'fetch' ? expected.fetch : undefined) ?? expected.undici)
+    expect(await ask(name, method)).toEqual(expected[name] ?? expected.undici)
   })
 })

@@ -1,5 +1,5 @@
 import { createSecureContext } from 'node:tls'
-import { checkKnownKeys, checkObject, SdError, toSdError } from '@sd/core'
+import { checkKnownKeys, checkObject, SdError, toSdError, withTimeout } from '@sd/core'
 import { checkTls, createTlsSource, type TlsCertificates, type TlsOptions } from '@sd/tls'
 
 /**
@@ -32,5 +32,23 @@ export function followTls(options: ClientTlsOptions): () => Promise<TlsCertifica
       const { code, message, cause } = toSdError(caught, 'SD_UNAVAILABLE', "The certificates of tls can't be used")
       throw new SdError(code, message, { cause, origin: 'local', retryable: false })
     }
+  }
+}
+
+/**
+ * Reads certificates within a time limit. Certificates that don't arrive in time are not the instance's fault.
+ *
+ * @throws SdError of local origin
+ */
+export async function awaitCertificates(
+  certificates: () => Promise<TlsCertificates>,
+  timeoutMs: number,
+): Promise<TlsCertificates> {
+  try {
+    return await withTimeout({ timeoutMs, what: 'reading the certificates' }, certificates)
+  } catch (caught) {
+    const error = caught as SdError
+    if (error.code !== 'SD_TIMEOUT') throw error
+    throw new SdError('SD_TIMEOUT', error.message, { cause: error, origin: 'local', retryable: false })
   }
 }

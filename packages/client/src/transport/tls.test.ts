@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import type { TLSSocket } from 'node:tls'
 import { type CertificateSet, createCertificates } from '@sd/test-servers'
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { createHttp1Transport, type ServiceClientOptions } from '../index.ts'
 import { createWorld, type World } from '../testing/world.ts'
 
 let certificates: CertificateSet
@@ -63,39 +64,50 @@ async function serve(protocol: 'https' | 'wss' | 'h2', metadata: Record<string, 
   return seen
 }
 
-describe.each(['https', 'wss', 'h2'] as const)('an instance of protocol %s', (protocol) => {
-  test('is verified by its address, unless a name is told', async () => {
+describe.each([
+  ['https', 'undici'],
+  ['wss', 'undici'],
+  ['h2', 'undici'],
+  ['https', 'http1'],
+  ['wss', 'http1'],
+] as const)('an instance of protocol %s over %s', (protocol, kind) => {
+  function createClient({ tls, connectTimeoutMs, ...options }: Partial<ServiceClientOptions> = {}) {
+    const own = { ...(tls && { tls }), ...(connectTimeoutMs !== undefined && { connectTimeoutMs }) }
+    return world.client({ ...options, ...(kind === 'undici' ? own : { transport: createHttp1Transport(own) }) })
+  }
+
+  test('is verified by its address, unless a name is configured', async () => {
     const seen = await serve(protocol)
-    const client = world.client({ tls: { ca: certificates.ca } })
+    const client = createClient({ tls: { ca: certificates.ca } })
     expect(await (await client.get('orders', '/')).text()).toBe('secret')
     client.configureService('orders', { serverName: 'orders.internal' })
     expect(await (await client.get('orders', '/')).text()).toBe('secret')
     expect(seen.map(({ serverName }) => serverName)).toEqual(['', 'orders.internal'])
   })
 
-  test('says in its metadata what its certificate is for', async () => {
+  test('may name its certificate in its metadata', async () => {
     const seen = await serve(protocol, { 'tls-server-name': 'orders.internal' })
-    const client = world.client({ tls: { ca: certificates.ca } })
+    const client = createClient({ tls: { ca: certificates.ca } })
     expect(await (await client.get('orders', '/')).text()).toBe('secret')
     expect(seen[0]?.serverName).toBe('orders.internal')
   })
 
-  test('with a certificate for another name, or of another authority, gets nothing', async () => {
+  test('with a certificate for another name, or from another authority, receives no request', async () => {
     await serve(protocol)
     const clients = [
-      world.client({ tls: { ca: certificates.ca }, services: { orders: { serverName: 'other.internal' } } }),
-      world.client({ tls: { ca: others.ca } }),
-      world.client(),
+      createClient({ tls: { ca: certificates.ca }, services: { orders: { serverName: 'other.internal' } } }),
+      createClient({ tls: { ca: others.ca } }),
+      createClient(),
     ]
     for (const client of clients)
       await expect(client.post('orders', '/', { json: {} })).rejects.toMatchObject({ code: 'SD_UNAVAILABLE', origin: 'network' })
   })
 
-  test('sees a certificate of the client that rotates without a restart', async () => {
+  test("receives the client's new certificate without a restart", async () => {
     const seen = await serve(protocol)
     let current = certificates.client
     const tls = { ca: async () => certificates.ca, cert: () => current.cert, key: () => current.key }
-    const client = world.client({ tls })
+    const client = createClient({ tls })
     await (await client.get('orders', '/')).text()
     await (await client.get('orders', '/')).text()
     current = others.client
@@ -105,14 +117,14 @@ describe.each(['https', 'wss', 'h2'] as const)('an instance of protocol %s', (pr
     expect([fingerprints[1] === fingerprints[0], fingerprints[2] === fingerprints[0]]).toEqual([true, false])
   })
 
-  test('is reached while a key and its certificate are being replaced, once both are', async () => {
+  test('can be called after both the key and its certificate were replaced', async () => {
     await serve(protocol)
     const folder = await mkdtemp(join(tmpdir(), 'sd-tls-'))
     const file = (name: string): string => join(folder, name)
     await writeFile(file('ca'), certificates.ca)
     await writeFile(file('cert'), certificates.client.cert)
     await writeFile(file('key'), others.client.key)
-    const client = world.client({
+    const client = createClient({
       tls: { ca: { file: file('ca') }, cert: { file: file('cert') }, key: { file: file('key') } },
     })
     const error = await client.get('orders', '/').catch((caught: unknown) => caught)
@@ -124,9 +136,9 @@ describe.each(['https', 'wss', 'h2'] as const)('an instance of protocol %s', (pr
     await rm(folder, { recursive: true })
   })
 
-  test('is not called with a certificate that is not one, and nothing of it is shown', async () => {
+  test('is not called with an invalid certificate, and the error shows nothing of it', async () => {
     await serve(protocol)
-    const client = world.client({ tls: { ca: certificates.ca, cert: () => 'SECRET', key: () => 'SECRET' } })
+    const client = createClient({ tls: { ca: certificates.ca, cert: () => 'SECRET', key: () => 'SECRET' } })
     const error = await client.get('orders', '/').catch((caught: unknown) => caught)
     expect(error).toMatchObject({ code: 'SD_INVALID' })
     expect(String(error)).not.toContain('SECRET')
@@ -135,15 +147,15 @@ describe.each(['https', 'wss', 'h2'] as const)('an instance of protocol %s', (pr
   test.each<[string, () => Promise<string>]>([
     ['fails', () => Promise.reject(new Error('no such file'))],
     ['never settles', () => new Promise(() => undefined)],
-  ])('is held no blame for a function for certificates that %s', async (_, cert) => {
+  ])('is not blamed for a certificate function that %s', async (_, cert) => {
     await serve(protocol)
-    const client = world.client({ connectTimeoutMs: 50, tls: { ca: certificates.ca, cert, key: () => certificates.client.key } })
+    const client = createClient({ connectTimeoutMs: 50, tls: { ca: certificates.ca, cert, key: () => certificates.client.key } })
     await expect(client.get('orders', '/')).rejects.toMatchObject({ origin: 'local', retryable: false })
     expect(world.discovery.cluster('orders').view.endpoints[0]?.latencyMs).toBe(0)
   })
 })
 
-test('options that are wrong are named', () => {
+test('errors for invalid options name them', () => {
   const make = (options: object) => () => world.client(options)
   const named = (field: string): object => expect.objectContaining({ code: 'SD_INVALID', field })
   expect(make({ tls: { ca: 'x' } })).toThrow(named('tls.ca'))

@@ -5,7 +5,7 @@ import { toTransportFailure } from './transport-errors.ts'
 
 type Row = readonly [code: string, origin: OutcomeOrigin, retryable: boolean, wasSent: false | undefined]
 
-/** Every class that undici exports, with what its error becomes. */
+/** Every error class that undici exports, with its meaning. */
 const undiciErrors: Readonly<Record<keyof typeof errors | string, Row>> = {
   UndiciError: ['SD_UNAVAILABLE', 'network', true, undefined],
   ConnectTimeoutError: ['SD_UNAVAILABLE', 'network', true, false],
@@ -89,7 +89,7 @@ describe('each of undici’s errors', () => {
     expect(Object.keys(errors).toSorted()).toEqual(Object.keys(undiciErrors).toSorted())
   })
 
-  test.each(Object.entries(undiciErrors))('%s becomes %o, and the same inside of what fetch rejects with', (name, row) => {
+  test.each(Object.entries(undiciErrors))('%s becomes %o, also as the cause of an error of fetch', (name, row) => {
     expect(rowOf(create(name))).toEqual(row)
     expect(rowOf(new TypeError('fetch failed', { cause: create(name) }))).toEqual(row)
   })
@@ -110,7 +110,7 @@ test.each<[string, unknown, Row]>([
     ['SD_MALFORMED', 'peer', false, undefined],
   ],
   [
-    'several addresses that refused',
+    'several addresses that refused the connection',
     new AggregateError([Object.assign(new Error('x'), { code: 'ECONNREFUSED' })]),
     ['SD_UNAVAILABLE', 'network', true, false],
   ],
@@ -125,7 +125,7 @@ test.each<[string, unknown, Row]>([
     ['SD_UNAVAILABLE', 'network', true, undefined],
   ],
   [
-    'GOAWAY before the request was looked at',
+    'GOAWAY before the request was processed',
     new errors.InformationalError('HTTP/2: "GOAWAY" frame received with code 0'),
     ['SD_UNAVAILABLE', 'network', true, false],
   ],
@@ -139,13 +139,13 @@ test.each<[string, unknown, Row]>([
   expect(rowOf(thrown)).toEqual(row)
 })
 
-test('an SdError stays as it is, also where fetch wrapped it', () => {
+test('an SdError is unchanged, even if fetch wrapped it', () => {
   const error = new SdError('SD_ABORTED', 'mine', { origin: 'caller' })
   expect(toTransportFailure(error).error).toBe(error)
   expect(toTransportFailure(new TypeError('fetch failed', { cause: error })).error).toBe(error)
 })
 
-test('what a library says of the request is not repeated: it may quote a value', () => {
+test("a library's message about the request is not repeated: it may quote a value", () => {
   const quoted = Object.assign(new TypeError('Headers.append: "Bearer SECRET" is invalid'), { code: 'UND_ERR_INVALID_ARG' })
   const { error } = toTransportFailure(quoted)
   expect(JSON.stringify([error.message, error.cause])).not.toContain('SECRET')

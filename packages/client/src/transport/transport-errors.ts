@@ -1,5 +1,5 @@
 import { type OutcomeOrigin, SdError, type SdErrorCode } from '@sd/core'
-import { LENGTH_MESSAGE } from '../message/upload.ts'
+import { lengthError } from '../message/upload.ts'
 
 /** The meaning of an error of a library or of the system. */
 export interface ErrorMeaning {
@@ -25,7 +25,6 @@ const meanings: ReadonlyMap<string, ErrorMeaning> = new Map<string, ErrorMeaning
   // undici: errors in the request, and limits of its user.
   ['UND_ERR_INVALID_ARG', caller('SD_INVALID')],
   ['UND_ERR_INVALID_RETURN_VALUE', caller('SD_INVALID')],
-  ['UND_ERR_REQ_CONTENT_LENGTH_MISMATCH', caller('SD_INVALID')],
   ['UND_ERR_NOT_SUPPORTED', caller('SD_UNSUPPORTED')],
   ['UND_ERR_ABORT', caller('SD_ABORTED')],
   ['UND_ERR_ABORTED', caller('SD_ABORTED')],
@@ -120,18 +119,18 @@ export function toTransportFailure(thrown: unknown): TransportFailure {
   const own = findOwn(thrown)
   if (own) return { error: own, wasSent: undefined }
   const { code, message } = describe(thrown)
+  if (code === 'UND_ERR_REQ_CONTENT_LENGTH_MISMATCH') return { error: lengthError(), wasSent: undefined }
   const meaning = meaningOf(code, message)
   const isRequest = meaning.code === 'SD_INVALID' || meaning.code === 'SD_UNSUPPORTED'
   const { origin, retryable, wasSent } = meaning
   const text =
-    meaning.code === 'SD_MALFORMED' ? `The response is not valid HTTP: ${message}` : isRequest ? requestText(code) : message
+    meaning.code === 'SD_MALFORMED'
+      ? `The response is not valid HTTP: ${message}`
+      : isRequest
+        ? `The request can't be sent (${code}): its method, path, header fields or body are not valid`
+        : message
   // The cause of an error about the request is left out too, because loggers print it.
   return { error: new SdError(meaning.code, text, { origin, retryable, ...(!isRequest && { cause: thrown }) }), wasSent }
-}
-
-function requestText(code: string | undefined): string {
-  if (code === 'UND_ERR_REQ_CONTENT_LENGTH_MISMATCH') return LENGTH_MESSAGE
-  return `The request can't be sent (${code}): its method, path, header fields or body are not valid`
 }
 
 /** An `SdError` that was thrown, or that a library wrapped. */

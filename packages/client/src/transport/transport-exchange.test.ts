@@ -5,7 +5,13 @@ import type { AddressInfo } from 'node:net'
 import { createEndpoint, createServiceInstance, type Endpoint, judgeOutcome, SdError } from '@sd/core'
 import { eventually } from '@sd/testing'
 import { afterEach, describe, expect, test } from 'vitest'
-import { createFetchTransport, createHttp2Transport, createUndiciTransport, type Transport } from '../index.ts'
+import {
+  createFetchTransport,
+  createHttp1Transport,
+  createHttp2Transport,
+  createUndiciTransport,
+  type Transport,
+} from '../index.ts'
 import { send } from '../testing/recording-handler.ts'
 import { createWorld } from '../testing/world.ts'
 
@@ -24,6 +30,7 @@ async function listen(server: Server | Http2Server, protocol: string): Promise<E
 
 const kinds: Readonly<Record<string, readonly [protocol: string, () => Transport]>> = {
   undici: ['http', () => createUndiciTransport()],
+  http1: ['http', () => createHttp1Transport()],
   fetch: ['http', () => createFetchTransport()],
   http2: ['h2c', () => createHttp2Transport()],
 }
@@ -39,7 +46,7 @@ describe.each(Object.entries(kinds))('a pushed body over %s', (_, [protocol, cre
     return { transport, endpoint }
   }
 
-  test('arrives in its order, and whole', async () => {
+  test('arrives completely and in order', async () => {
     const { transport, endpoint } = await serve((request, response) => void request.pipe(response))
     const { exchange, recorded } = send(transport, endpoint, post)
     for (const text of ['a', 'bc', '', 'def']) exchange.write(Buffer.from(text))
@@ -48,7 +55,7 @@ describe.each(Object.entries(kinds))('a pushed body over %s', (_, [protocol, cre
     expect([recorded.status, recorded.text, recorded.isComplete]).toEqual([200, 'abcdef', true])
   })
 
-  test('is held back while the server reads nothing', async () => {
+  test('is held back while the server does not read', async () => {
     let bytes = 0
     const { transport, endpoint } = await serve((request, response) => {
       setTimeout(() => {
@@ -78,7 +85,7 @@ describe.each(Object.entries(kinds))('a pushed body over %s', (_, [protocol, cre
     expect([recorded.text, bytes, waits > 16]).toEqual(['done', 256 * 65_536, true])
   })
 
-  test('that is aborted ends at once, and later parts are dropped', async () => {
+  test('ends at once on abort, and later chunks are dropped', async () => {
     const { transport, endpoint } = await serve((request) => void request.resume())
     const { exchange, recorded } = send(transport, endpoint, post)
     exchange.write(Buffer.from('part'))
@@ -90,13 +97,63 @@ describe.each(Object.entries(kinds))('a pushed body over %s', (_, [protocol, cre
   })
 })
 
+async function* partsOf(parts: readonly unknown[], error?: unknown): AsyncGenerator<Uint8Array> {
+  for (const part of parts) yield part as Uint8Array
+  if (error !== undefined) throw error
+}
+
+describe.each(Object.entries(kinds))('a body in parts over %s', (_, [protocol, create]) => {
+  async function post(body: AsyncIterable<Uint8Array>, headers: Readonly<Record<string, string>> = {}) {
+    const listener: RequestListener = (request, response) => void request.pipe(response)
+    const server = protocol === 'h2c' ? createHttp2Server(listener as never) : createServer(listener)
+    const endpoint = await listen(server, protocol)
+    const transport = create()
+    closers.push(() => transport.close())
+    const { recorded } = send(transport, endpoint, { method: 'POST', path: '/', headers, body })
+    await recorded.ended
+    return recorded
+  }
+
+  test('may have bytes, text, buffers and empty parts', async () => {
+    const parts = ['a', Buffer.from('b'), '', new Uint8Array(), new Uint8Array([99]).buffer, 'ä']
+    expect((await post(partsOf(parts))).text).toBe('abcä')
+  })
+
+  test.each<[string, AsyncIterable<Uint8Array>, string, string]>([
+    ['has a part that is neither', partsOf(['a', 5]), 'SD_INVALID', 'Invalid body: a part is'],
+    ['throws text', partsOf(['a'], 'no disk'), 'SD_ABORTED', 'The request body failed: no disk'],
+    ['throws an error', partsOf([], new Error('no disk')), 'SD_ABORTED', 'The request body failed: no disk'],
+  ])('that %s ends the request, and the instance is not blamed', async (_name, body, code, message) => {
+    const { error } = await post(body)
+    expect(error).toMatchObject({ code, origin: 'caller', message: expect.stringContaining(message) })
+    expect(judgeOutcome({ ok: false, error })).toBe('neutral')
+  })
+
+  test.each([
+    ['longer', 'abc'],
+    ['shorter', 'a'],
+  ])('that is %s than its content-length ends the request', async (_name, text) => {
+    const { error } = await post(partsOf([text]), { 'content-length': '2' })
+    expect(error).toMatchObject({
+      code: 'SD_INVALID',
+      field: 'body',
+      origin: 'caller',
+      message: 'The request body is longer or shorter than its content-length',
+    })
+  })
+
+  test('that is as long as its content-length arrives', async () => {
+    expect((await post(partsOf(['a', 'b']), { 'content-length': '2' })).text).toBe('ab')
+  })
+})
+
 describe.each(Object.entries(kinds))('raw header fields over %s', (_, [protocol, create]) => {
   test.each<[string, readonly string[], string | null, string | undefined]>([
     ['a content-length that fits', ['Content-Length', '2'], 'ab', undefined],
     ['a content-length that does not fit', ['Content-Length', '9'], 'ab', undefined],
     ['a content-length without a body', ['content-length', '9'], null, undefined],
     ['a value with a line break', ['x-a', 'SECRET\r\nx-b: c'], null, 'SD_INVALID'],
-    ['a name with a blank', ['x a', 'b'], null, 'SD_INVALID'],
+    ['a name with a space', ['x a', 'b'], null, 'SD_INVALID'],
   ])('%s', async (_name, rawHeaders, body, code) => {
     const listener: RequestListener = (request, response) => void request.pipe(response)
     const server = protocol === 'h2c' ? createHttp2Server(listener as never) : createServer(listener)
@@ -114,7 +171,7 @@ describe.each(Object.entries(kinds))('raw header fields over %s', (_, [protocol,
 })
 
 describe('over undici', () => {
-  test('come the reason phrase, raw fields, informational responses and trailers', async () => {
+  test('the reason phrase, raw fields, informational responses and trailers arrive', async () => {
     const endpoint = await listen(
       createServer((_, response) => {
         response.writeEarlyHints({ link: '</a>; rel=preload' })
@@ -136,7 +193,7 @@ describe('over undici', () => {
     expect(exchange.rawTrailers).toEqual(['X-Sum', '7'])
   })
 
-  test('an upgrade hands out the socket; one that is refused is a response', async () => {
+  test('an upgrade provides the socket, and a rejected upgrade is a response', async () => {
     const server = createServer((_, response) => response.writeHead(403).end('no'))
     server.on('upgrade', (request, socket) => {
       if (request.url !== '/chat') return socket.end('HTTP/1.1 403 Forbidden\r\ncontent-length: 2\r\nconnection: close\r\n\r\nno')
@@ -191,7 +248,7 @@ describe('a client calls instances of protocol h2c over HTTP/2', () => {
   }
   type World = ReturnType<typeof createWorld>
 
-  test('with all methods and bodies, and nothing is left active', async () => {
+  test('with all methods and bodies, and no call stays active', async () => {
     const { register } = await serveMany(2)
     const world = createWorld()
     closers.push(() => world.close())
@@ -207,7 +264,7 @@ describe('a client calls instances of protocol h2c over HTTP/2', () => {
     expect(world.active()).toBe(0)
   })
 
-  test('POSTs under rolling GOAWAYs of all servers lose nothing', async () => {
+  test('no POST is lost while all servers send GOAWAY in turn', async () => {
     const { sessions, register } = await serveMany(3)
     const world = createWorld()
     closers.push(() => world.close())

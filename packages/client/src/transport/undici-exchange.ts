@@ -26,7 +26,7 @@ export class UndiciExchange implements TransportExchange, Dispatcher.DispatchHan
         origin: endpoint.origin,
         path,
         method,
-        headers: (fitRawLength(request) as string[] | undefined) ?? fitLength(request),
+        headers: withoutTe(fitRawLength(request)) ?? fitLength(request),
         body: this.#bodyOf(request),
         headersTimeout: 0,
         bodyTimeout: 0,
@@ -168,4 +168,10 @@ function toTexts(raw: Dispatcher.DispatchController['rawHeaders']): readonly str
   if (!raw || raw.length === 0) return noFields
   if (Array.isArray(raw)) return raw.map((one) => (typeof one === 'string' ? one : one.toString('latin1')))
   return Object.entries(raw).flatMap(([name, value]) => [value ?? []].flat().flatMap((one) => [name, String(one)]))
+}
+
+/** Over HTTP/1.1 `te` is for one connection (RFC 9110, 10.1.4). Undici has no use for trailers. */
+function withoutTe(rawHeaders: readonly string[] | undefined): string[] | undefined {
+  const index = rawHeaders?.findIndex((name, at) => at % 2 === 0 && hasName(name, 'te')) ?? -1
+  return (index < 0 ? rawHeaders : rawHeaders?.toSpliced(index, 2)) as string[] | undefined
 }

@@ -1,9 +1,10 @@
-import { checkObject, type Endpoint, isSecureProtocol, SdError, withTimeout } from '@sd/core'
+import { checkObject, type Endpoint, isSecureProtocol, type SdError } from '@sd/core'
 import { SERVER_NAME_METADATA, type TlsCertificates } from '@sd/tls'
 import { Agent, buildConnector, type Dispatcher, interceptors } from 'undici'
+import { Http2Beside } from '../http2/http2-beside.ts'
 import type { Http2TransportOptions } from '../http2/http2-options.ts'
-import { createHttp2Transport, isHttp2 } from '../http2/http2-transport.ts'
-import { type ClientTlsOptions, followTls } from './tls-options.ts'
+import { isHttp2 } from '../http2/http2-transport.ts'
+import { awaitCertificates, type ClientTlsOptions, followTls } from './tls-options.ts'
 import type { Transport, TransportRequest } from './transport.ts'
 import { UndiciExchange } from './undici-exchange.ts'
 
@@ -48,32 +49,19 @@ export function createUndiciTransport(options: UndiciTransportOptions = {}): Und
   const owned = options.dispatcher ? undefined : createAgent(options)
   const base = options.dispatcher ?? owned
   const dispatcher = (options.decompress ? base?.compose(interceptors.decompress()) : base) as Dispatcher
-  let http2: Transport | undefined
-  let isClosed = false
-
-  function overHttp2(): Transport {
-    const { tls, connectTimeoutMs } = options
-    http2 ??= createHttp2Transport({
-      ...options.http2,
-      ...(tls && { tls }),
-      ...(connectTimeoutMs !== undefined && { connectTimeoutMs }),
-    })
-    if (isClosed) void http2.close()
-    return http2
-  }
+  const http2 = new Http2Beside(options)
 
   return {
     name: 'undici',
     dispatcher,
     send(endpoint, request, handler) {
-      if (isHttp2(endpoint)) return overHttp2().send(endpoint, request, handler)
+      if (isHttp2(endpoint)) return http2.transport.send(endpoint, request, handler)
       const exchange = new UndiciExchange(handler)
       exchange.start(dispatcher, endpoint, withServerName(endpoint, request))
       return exchange
     },
     async close() {
-      isClosed = true
-      await http2?.close()
+      await http2.close()
       if (owned && !owned.destroyed) await owned.destroy()
     },
   }
@@ -101,22 +89,16 @@ function createConnector({
   let current: TlsCertificates | undefined
   return (options, callback) => {
     if (options.protocol !== 'https:') return connector(options, callback)
-    withTimeout({ timeoutMs: timeout, what: 'asking for certificates' }, certificates).then(
+    awaitCertificates(certificates, timeout).then(
       (now) => {
         // Reused until they change: it caches TLS sessions, which must not outlive their certificates.
         if (now !== current) connector = buildConnector({ ...now, timeout, allowH2 })
         current = now
         connector(options, callback)
       },
-      (error: SdError) => callback(toLocal(error), null),
+      (error: SdError) => callback(error, null),
     )
   }
-}
-
-/** Certificates that don't arrive in time are not the instance's fault either. */
-function toLocal(error: SdError): SdError {
-  if (error.code !== 'SD_TIMEOUT') return error
-  return new SdError('SD_TIMEOUT', error.message, { cause: error, origin: 'local', retryable: false })
 }
 
 function withServerName(endpoint: Endpoint, request: TransportRequest): TransportRequest {

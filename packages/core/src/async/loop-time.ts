@@ -14,7 +14,7 @@ let timer: ReturnType<typeof setInterval> | undefined
 /** The `setInterval` that started the timer. Fake timers in tests replace it, and a timer of the old one never fires. */
 let timers: typeof setInterval | undefined
 let tickedAt = 0
-let stoodStill = 0
+let stalledMs = 0
 
 /**
  * Measures how long this process stands still, because something blocks its event loop or the machine gives it no
@@ -35,14 +35,14 @@ export function followLoop(follower: LoopFollower): void {
  * the standstill between them. A loop that is always a little late has not stood still.
  */
 export function readStandstillMs(now: number): number {
-  if (timer === undefined || timers !== globalThis.setInterval) return stoodStill
+  if (timer === undefined || timers !== globalThis.setInterval) return stalledMs
   const overdueMs = now - tickedAt - tickMs
-  return overdueMs >= lateMs ? stoodStill + overdueMs : stoodStill
+  return overdueMs >= lateMs ? stalledMs + overdueMs : stalledMs
 }
 
 function tick(): void {
   const now = performance.now()
-  stoodStill = readStandstillMs(now)
+  stalledMs = readStandstillMs(now)
   tickedAt = now
   for (const follower of followers) if (!follower.isBusy) followers.delete(follower)
   if (followers.size > 0) return

@@ -161,10 +161,10 @@ describe('a watch hub', () => {
       await vi.advanceTimersByTimeAsync(100)
     }
     expect(sessions).toHaveLength(21)
-    const leftOn = new Map<unknown, number>()
-    for (const signal of added.mock.contexts) leftOn.set(signal, (leftOn.get(signal) ?? 0) + 1)
-    for (const signal of removed.mock.contexts) leftOn.set(signal, (leftOn.get(signal) ?? 0) - 1)
-    expect(Math.max(...leftOn.values())).toBeLessThanOrEqual(2)
+    const listenersBySignal = new Map<unknown, number>()
+    for (const signal of added.mock.contexts) listenersBySignal.set(signal, (listenersBySignal.get(signal) ?? 0) + 1)
+    for (const signal of removed.mock.contexts) listenersBySignal.set(signal, (listenersBySignal.get(signal) ?? 0) - 1)
+    expect(Math.max(...listenersBySignal.values())).toBeLessThanOrEqual(2)
     vi.restoreAllMocks()
   })
 

@@ -42,7 +42,7 @@ export interface Picker {
    * Called with the head of every response. Pickers implement it if they learn from headers, such as a cookie that starts
    * a session. It is on the request path: it must be fast and must not throw.
    */
-  answered?(endpoint: Endpoint, headers: HeaderFields): void
+  responded?(endpoint: Endpoint, headers: HeaderFields): void
 }
 
 /** A load-balancing algorithm. */

@@ -136,7 +136,7 @@ export interface AttachedBalancer {
   /** Picks from the current view. Synchronous and without a registry request. */
   pick(request: PickRequest): Endpoint | undefined
   /** Reports the head of a response. Absent if the picker does not use it. */
-  answered?(endpoint: Endpoint, headers: HeaderFields): void
+  responded?(endpoint: Endpoint, headers: HeaderFields): void
   /** Detaches the balancer from the cluster. */
   detach(): void
 }

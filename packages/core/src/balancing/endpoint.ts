@@ -38,7 +38,7 @@ export interface Endpoint {
   /** Number of failed attempts that began after the last successful response. */
   readonly failures: number
   /** When the last response came, by `performance.now()`; 0 before the first. */
-  readonly answeredAt: number
+  readonly respondedAt: number
   /** When it was first listed, by `performance.now()`. */
   readonly since: number
   /** Starts an attempt, which is active until {@link Endpoint.release}. */
@@ -51,7 +51,7 @@ export interface Endpoint {
    *
    * @param now the time by `performance.now()`, if known
    */
-  answered(now?: number): void
+  responded(now?: number): void
   /** Keeps it from being picked. Idempotent: each name has one block, the latest. */
   block(by: string, options?: BlockOptions): void
   /** Removes the block with that name. */
@@ -76,7 +76,7 @@ export interface EndpointOptions {
   /** Called with the outcome of every attempt, after the statistics were updated. */
   readonly onOutcome?: (endpoint: Endpoint, outcome: Outcome) => void
   /** Called when a blocked endpoint responds, before the end of the body. */
-  readonly onAnswer?: (endpoint: Endpoint) => void
+  readonly onResponse?: (endpoint: Endpoint) => void
   /**
    * Called at the start of an attempt if five or more attempts wait for a response and none has come for a second and for
    * ten times the usual latency. That is long before any time limit. `silentMs` is the time without a response, in
@@ -135,10 +135,10 @@ class TrackedEndpoint implements Endpoint {
   readonly #onChange: EndpointOptions['onChange'] | undefined
   readonly #onOutcome: EndpointOptions['onOutcome'] | undefined
   failures = 0
-  answeredAt = 0
+  respondedAt = 0
   /** When the last successful response came, by `performance.now()`. */
   #servedAt = Number.NEGATIVE_INFINITY
-  readonly #onAnswer: EndpointOptions['onAnswer'] | undefined
+  readonly #onResponse: EndpointOptions['onResponse'] | undefined
   readonly #onBlock: EndpointOptions['onBlock'] | undefined
   readonly #onSilence: EndpointOptions['onSilence'] | undefined
   /** Active attempts that began after the last response. */
@@ -161,7 +161,7 @@ class TrackedEndpoint implements Endpoint {
     this.#failureLatencyMs = options.failureLatencyMs ?? 1_000
     this.#onChange = options.onChange
     this.#onOutcome = options.onOutcome
-    this.#onAnswer = options.onAnswer
+    this.#onResponse = options.onResponse
     this.#onBlock = options.onBlock
     this.#onSilence = options.onSilence
   }
@@ -179,7 +179,7 @@ class TrackedEndpoint implements Endpoint {
     const { latencyMs } = outcome
     const verdict = judgeOutcome(outcome)
     if (verdict === 'failure') this.#learn(Math.max(latencyMs ?? 0, this.#failureLatencyMs))
-    else if (verdict === 'success' && latencyMs !== undefined) this.#learnAnswer(latencyMs, outcome.startedAt)
+    else if (verdict === 'success' && latencyMs !== undefined) this.#learnResponse(latencyMs, outcome.startedAt)
     // The attempt was abandoned because a faster one won. Its latency is at least this.
     else if (latencyMs !== undefined && latencyMs > this.latencyMs) this.#learn(latencyMs)
     if (verdict === 'failure') {
@@ -188,21 +188,21 @@ class TrackedEndpoint implements Endpoint {
     }
     if (this.#unanswered > 0) this.#unanswered--
     if (outcome.status !== undefined || verdict === 'success') {
-      this.answeredAt = Math.max(this.answeredAt, latencyMs === undefined ? performance.now() : this.#measuredAt)
+      this.respondedAt = Math.max(this.respondedAt, latencyMs === undefined ? performance.now() : this.#measuredAt)
       this.#unanswered = 0
     }
     if (verdict === 'success') {
       this.failures = 0
-      this.#servedAt = this.answeredAt
+      this.#servedAt = this.respondedAt
     }
     this.#onChange?.(this)
     this.#onOutcome?.(this, outcome)
   }
 
-  answered(now: number = performance.now()): void {
-    this.answeredAt = now
+  responded(now: number = performance.now()): void {
+    this.respondedAt = now
     this.#unanswered = 0
-    if (this.isBlocked) this.#onAnswer?.(this)
+    if (this.isBlocked) this.#onResponse?.(this)
   }
 
   get blocks(): readonly EndpointBlock[] {
@@ -262,7 +262,7 @@ class TrackedEndpoint implements Endpoint {
     else setImmediate(() => this.#checkSilence(true))
   }
 
-  #learnAnswer(latencyMs: number, startedAt: number | undefined): void {
+  #learnResponse(latencyMs: number, startedAt: number | undefined): void {
     this.#learn(latencyMs, startedAt === undefined ? undefined : startedAt + latencyMs)
     if (this.latencyMs < 2 * latencyMs) this.#isPenalized = false
     // Rises by a quarter and falls by a sixteenth. With a varying latency it settles above the mean, as RFC 6298 adds the

@@ -116,6 +116,23 @@ export interface ConfigStateReport {
   readonly degradedForMs: number
 }
 
+/** State of a gateway. */
+export interface GatewayStateReport {
+  readonly kind: 'gateway'
+  /** Name of the gateway. */
+  readonly gateway: string
+  /** The version of its table: 1 at the start, then incremented with every change. */
+  readonly version: number
+  /** When that version took effect, in Unix milliseconds. */
+  readonly updatedAt: number
+  /** Whether it accepts requests. */
+  readonly isReady: boolean
+  /** Requests in progress. */
+  readonly requests: number
+  /** Open connections of each listener. A listener of an earlier table is missing. */
+  readonly listeners: readonly { readonly listener: string; readonly connections: number }[]
+}
+
 /** State of one component. Readers must ignore unknown kinds: minor versions add some. */
 export type StateReport =
   | BackendStateReport
@@ -125,6 +142,7 @@ export type StateReport =
   | LimitStateReport
   | RetryBudgetStateReport
   | ConfigStateReport
+  | GatewayStateReport
 
 const states = channel(stateReportChannel)
 

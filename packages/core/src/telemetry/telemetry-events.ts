@@ -5,6 +5,14 @@ import type { CallPriority } from '../policy/admission.ts'
 import type { CircuitChange } from '../policy/circuit-breaker.ts'
 import type { RateLimitDecision } from '../policy/rate-limit.ts'
 import type { ConnectionState, RegistrationState } from '../registry/registry.ts'
+import type {
+  GatewayCallEvent,
+  GatewayConnectionEvent,
+  GatewayExchangeEvent,
+  GatewayMessagesEvent,
+  GatewayRefusedEvent,
+  GatewayReloadEvent,
+} from './gateway-events.ts'
 
 /** Payload of `sd:v1:backend:state`. */
 export interface BackendStateEvent {
@@ -202,6 +210,19 @@ export interface HealthCheckEvent {
   readonly since: number
 }
 
+/** Payload of `sd:v1:http-cache:request`. */
+export interface HttpCacheRequestEvent {
+  /** Name of the cache. */
+  readonly cache: string
+  /** Zone and URL of the request, as a cache stores responses under it. */
+  readonly key: string
+  /**
+   * `hit` and `stale`: a stored response was the result, without another request. `validate`: the service is asked whether a
+   * stored response is valid. `miss`: the request was sent, and nothing was stored for it, or nothing that could be used.
+   */
+  readonly result: 'hit' | 'stale' | 'validate' | 'miss'
+}
+
 /** Payload of `sd:v1:fault:injected`. */
 export interface FaultInjectedEvent {
   /** Service that is called, or that serves. */
@@ -272,4 +293,18 @@ export interface TelemetryEvents {
   readonly 'sd:v1:config:update': ConfigUpdateEvent
   /** A fault was injected into an attempt or a request, for a drill. */
   readonly 'sd:v1:fault:injected': FaultInjectedEvent
+  /** A cache has decided what to do with a request. */
+  readonly 'sd:v1:http-cache:request': HttpCacheRequestEvent
+  /** A gateway has handled a request. */
+  readonly 'sd:v1:gateway:exchange': GatewayExchangeEvent
+  /** A gateway has handled a call of a protocol over HTTP, such as gRPC. Its exchange has an event of its own. */
+  readonly 'sd:v1:gateway:call': GatewayCallEvent
+  /** Messages have passed a gateway on connections of a protocol, such as WebSocket: every 10 seconds, and at the end of each. */
+  readonly 'sd:v1:gateway:messages': GatewayMessagesEvent
+  /** A gateway opened or closed a connection of a client. */
+  readonly 'sd:v1:gateway:connection': GatewayConnectionEvent
+  /** A gateway refused a connection before there was a request. */
+  readonly 'sd:v1:gateway:refused': GatewayRefusedEvent
+  /** A gateway applied a new table or rejected one. */
+  readonly 'sd:v1:gateway:reload': GatewayReloadEvent
 }

@@ -3,7 +3,7 @@ import { hasTelemetrySubscribers, publishTelemetry, subscribeTelemetry } from '.
 
 describe('telemetry', () => {
   test('reaches subscribers; one that throws does not affect others', () => {
-    const heard = vi.fn()
+    const received = vi.fn()
     const failures = vi.fn()
     const stops = [
       subscribeTelemetry(
@@ -16,23 +16,23 @@ describe('telemetry', () => {
       subscribeTelemetry('sd:v1:backend:state', () => {
         throw new Error('ignored')
       }),
-      subscribeTelemetry('sd:v1:backend:state', heard),
+      subscribeTelemetry('sd:v1:backend:state', received),
     ]
     expect(hasTelemetrySubscribers('sd:v1:backend:state')).toBe(true)
     publishTelemetry('sd:v1:backend:state', { backend: 'r', state: 'connected' })
     for (const stop of stops) stop()
     publishTelemetry('sd:v1:backend:state', { backend: 'r', state: 'closed' })
-    expect(heard.mock.calls).toEqual([[{ backend: 'r', state: 'connected' }]])
+    expect(received.mock.calls).toEqual([[{ backend: 'r', state: 'connected' }]])
     expect(failures).toHaveBeenCalledOnce()
     expect(hasTelemetrySubscribers('sd:v1:backend:state')).toBe(false)
   })
 
   test('works across copies of the package', async () => {
     const copy = (await import(`./telemetry.ts?copy=${'2'}`)) as typeof import('./telemetry.ts')
-    const heard = vi.fn()
-    const stop = subscribeTelemetry('sd:v1:backend:state', heard)
+    const received = vi.fn()
+    const stop = subscribeTelemetry('sd:v1:backend:state', received)
     copy.publishTelemetry('sd:v1:backend:state', { backend: 'r', state: 'connected' })
     stop()
-    expect(heard).toHaveBeenCalledOnce()
+    expect(received).toHaveBeenCalledOnce()
   })
 })

@@ -1,10 +1,10 @@
 /** Returns the object that was created from the same data before, or creates it. */
-export type Keep = <Data, Made>(kind: string, data: Data, make: (data: Data) => Made) => Made
+export type Reuse = <Data, Created>(kind: string, data: Data, make: (data: Data) => Created) => Created
 
 /** Remembers which object was created from which data. */
-export interface Keeper {
-  /** Usable inside {@link Keeper.transact}. */
-  readonly keep: Keep
+export interface ObjectCache {
+  /** Usable inside {@link ObjectCache.transact}. */
+  readonly reuse: Reuse
   /** Runs a reading. If it succeeds, exactly the objects that it created or found are remembered. */
   transact<T>(read: () => T): T
   /** Closes all created objects that can be closed, remembered or not. Idempotent. */
@@ -18,38 +18,38 @@ interface Closable {
   close(): Promise<void> | void
 }
 
-/** Creates a keeper. */
-export function createKeeper(): Keeper {
+/** Creates an empty cache. */
+export function createObjectCache(): ObjectCache {
   let kept: ReadonlyMap<string, unknown> = new Map()
   let used = new Map<string, unknown>()
   const dropped: Closable[] = []
 
   return {
-    keep(kind, data, make) {
+    reuse(kind, data, make) {
       const id = `${kind} ${JSON.stringify(data, sortFields)}`
-      const made = (used.get(id) ?? kept.get(id) ?? make(data)) as ReturnType<typeof make>
-      used.set(id, made)
-      return made
+      const created = (used.get(id) ?? kept.get(id) ?? make(data)) as ReturnType<typeof make>
+      used.set(id, created)
+      return created
     },
     transact(read) {
       used = new Map()
       const result = read()
       const current = new Set(used.values())
-      dropped.push(...[...kept.values()].filter((made): made is Closable => !current.has(made) && isClosable(made)))
-      for (const made of dropped.splice(0, Math.max(0, dropped.length - maxDropped))) void made.close()
+      dropped.push(...[...kept.values()].filter((created): created is Closable => !current.has(created) && isClosable(created)))
+      for (const created of dropped.splice(0, Math.max(0, dropped.length - maxDropped))) void created.close()
       kept = used
       return result
     },
     async close() {
       const all = [...dropped.splice(0), ...[...kept.values()].filter(isClosable)]
       kept = new Map()
-      await Promise.all(all.map((made) => made.close()))
+      await Promise.all(all.map((created) => created.close()))
     },
   }
 }
 
-function isClosable(made: unknown): made is Closable {
-  return typeof made === 'object' && made !== null && 'close' in made && typeof made.close === 'function'
+function isClosable(created: unknown): created is Closable {
+  return typeof created === 'object' && created !== null && 'close' in created && typeof created.close === 'function'
 }
 
 /** The order of fields has no meaning. */
