@@ -58,8 +58,8 @@ describe('an application', () => {
       onClose: [() => ends.push('first'), async () => void ends.push('second')],
     })
     expect(app.state).toBe('created')
-    expect(app.health({ url: 'http://x/health/live' })?.status).toBe(200)
-    expect(app.health({ url: 'http://x/health/ready' })?.status).toBe(503)
+    expect((await app.respond(new Request('http://x/health/live')))?.status).toBe(200)
+    expect((await app.respond(new Request('http://x/health/ready?now')))?.status).toBe(503)
     await app.start(serve(() => app))
     expect(app.state).toBe('ready')
     expect((await registry.getInstances('orders')).instances).toMatchObject([{ version: '1.2.0', address: '127.0.0.1' }])
@@ -68,7 +68,7 @@ describe('an application', () => {
     await vi.waitFor(async () => expect((await app.client.get('orders', '/health/ready')).status).toBe(200))
     const answer = (await (await app.client.get('orders', '/health/ready?a=b')).json()) as { readonly checks: object }
     expect(Object.keys(answer.checks).sort()).toEqual(['calls stock', 'disk'])
-    expect(app.health({ url: '/elsewhere' })).toBeUndefined()
+    expect(app.respond(new Request('http://x/elsewhere'))).toBeUndefined()
 
     const [report, again] = await Promise.all([app.close(), app.close()])
     expect(report).toBe(again)
@@ -124,6 +124,7 @@ describe('an application', () => {
       registry: 'memory:',
       metrics: {
         handler: (_: never, response: never) => (response as { end(text: string): void }).end('sd_up 1'),
+        respond: async () => new Response('sd_up 1'),
         close: () => closed.push('metrics'),
       },
       metricsPath: '/internal/metrics',
@@ -132,6 +133,7 @@ describe('an application', () => {
     })
     await app.start(serve(() => app))
     expect(await (await app.client.get('orders', '/internal/metrics?x')).text()).toBe('sd_up 1')
+    expect(await (await app.respond(new Request('http://x/internal/metrics')))?.text()).toBe('sd_up 1')
     expect(seen).toEqual(['trace call', 'log', 'trace attempt'])
     const next = vi.fn()
     const written = { writeHead: vi.fn(), end: vi.fn() }
@@ -158,7 +160,7 @@ describe('the end', () => {
     expect([drained, errors.map(({ message }) => message)]).toEqual([true, ['Closing onClose[0]: pool is busy']])
     expect(onError).toHaveBeenCalledOnce()
     expect(ends).toEqual(['second'])
-    expect(app.health({ url: '/health/live' })?.status).toBe(503)
+    expect((await app.respond(new Request('http://x/health/live')))?.status).toBe(503)
     await expect(app.start(serve(() => app))).rejects.toMatchObject({ code: 'SD_CLOSED' })
   })
 
@@ -181,6 +183,42 @@ describe('the end', () => {
     expect(errors.map(({ message }) => message)).toEqual([expect.stringContaining('page is busy')])
     expect(onError.mock.calls).toEqual([[errors[0]]])
     expect(closed).toEqual(['logging'])
+  })
+
+  test('in two halves: client and configuration work between them', async () => {
+    const registry = createMemoryRegistry()
+    open.push(registry)
+    const other = serve(() => undefined, 'stock')
+    await new Promise((resolve) => other.once('listening', resolve))
+    await registry.register({ service: 'stock', address: '127.0.0.1', port: (other.address() as { port: number }).port })
+    const ends: string[] = []
+    const app = await make({ registry, config: { env: false }, onClose: [() => ends.push('database')] })
+    const server = serve(() => app)
+    await app.start(server)
+    const halves = [app.drain(), app.drain()]
+    expect(app.state).toBe('stopping')
+    expect(halves[0]).toBe(halves[1])
+    expect(await halves[0]).toEqual({ drained: true, errors: [] })
+    expect([server.listening, app.state, ends]).toEqual([false, 'stopping', []])
+    expect((await registry.getInstances('orders')).instances).toEqual([])
+    expect(await (await app.client.get('stock', '/')).text()).toBe('stock')
+    await expect(app.start(server)).rejects.toMatchObject({ code: 'SD_CLOSED' })
+    expect(await app.close()).toEqual({ drained: true, errors: [] })
+    expect([app.state, ends]).toEqual(['stopped', ['database']])
+    await expect(app.client.get('stock', '/')).rejects.toMatchObject({ code: 'SD_CLOSED' })
+    expect(await app.drain()).toEqual({ drained: true, errors: [] })
+  })
+
+  test('drained before it was started registers nothing', async () => {
+    const registry = createMemoryRegistry()
+    open.push(registry)
+    const app = await make({ registry })
+    const starting = app.start(serve(() => app))
+    const draining = app.drain()
+    await starting.catch(() => undefined)
+    await draining
+    expect((await registry.getInstances('orders')).instances).toEqual([])
+    expect((await app.close()).errors).toEqual([])
   })
 
   test('has a limit for each step', async () => {
@@ -236,6 +274,15 @@ describe('configuration', () => {
     const size: number = app.config.current.maxSize
     expect(size).toBe(7)
     expect(app.explain()).toContain('environment ORDERS_* < center center; follows sd.registry and sd.client')
+    await app.close()
+    await expect(center.load()).rejects.toMatchObject({ code: 'SD_CLOSED' })
+  })
+
+  test('of a center is placed below a path', async () => {
+    const center = createMemoryConfigSource({ name: 'center', entries: { size: '3' } })
+    const app = await make({ registry: 'memory:', config: { env: false, center: [{ source: center, at: 'shop' }] } })
+    expect(app.config.get('shop.size')).toBe(3)
+    expect(app.explain()).toContain('defaults < center center')
     await app.close()
     await expect(center.load()).rejects.toMatchObject({ code: 'SD_CLOSED' })
   })
@@ -325,6 +372,7 @@ describe('mistakes', () => {
     ['needs', { needs: 'stock' }],
     ['needs[0]', { needs: [''] }],
     ['metrics.handler', { metrics: {} }],
+    ['metrics.respond', { metrics: { handler: () => undefined, respond: 'page' } }],
     ['metricsPath', { metricsPath: 'metrics' }],
     ['tracing.call', { tracing: {} }],
     ['tracing.attempt', { tracing: { call: () => undefined } }],

@@ -1,3 +1,4 @@
+import { EventEmitter } from 'node:events'
 import type { ServiceClient } from '@sd/client'
 import type { Config } from '@sd/config'
 import { closedError, invalidError, type Registration, type Registry, type SdError, toSdError, withTimeout } from '@sd/core'
@@ -13,7 +14,7 @@ import {
 } from '@sd/lifecycle'
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { explainApp } from './explain.ts'
-import { type AppOptions, type ResolvedAppOptions, resolveAppOptions } from './options.ts'
+import { type AppInstance, type AppOptions, checkInstance, type ResolvedAppOptions, resolveAppOptions } from './options.ts'
 import { type AppParts, makeParts } from './parts.ts'
 
 /** What {@link App.handle} reads of a request of `node:http`, `node:http2`, Express or Koa. */
@@ -54,9 +55,10 @@ export interface App<Output = unknown, Input = Output> extends AsyncDisposable {
   /**
    * Registers the server once it listens, and installs the signal handlers. Done by {@link createApp} if it was given the server.
    *
+   * @param instance what is known only now, such as `{ port, protocol: 'grpc' }` of a gRPC server; it wins over the option `instance`
    * @throws SdError as `Lifecycle.start`; `SD_INVALID` for a second server, `SD_CLOSED`
    */
-  start(server: LifecycleServer): Promise<void>
+  start(server: LifecycleServer, instance?: AppInstance): Promise<void>
   /**
    * Answers requests for health and metrics: `if (!app.handle(request, response)) …`. Before `start` it is live and not ready.
    *
@@ -65,10 +67,23 @@ export interface App<Output = unknown, Input = Output> extends AsyncDisposable {
   handle(request: AppRequest, response: AppResponse): boolean
   /** {@link App.handle} as middleware of Express and the like: `server.use(app.middleware)`. */
   readonly middleware: (request: AppRequest, response: AppResponse, next: () => void) => void
-  /** The response for health, for servers that speak `fetch`, such as Hono, `Bun.serve` and Deno; `undefined` for another path. */
+  /**
+   * The response for health and metrics, for servers of fetch style, such as Hono, `Bun.serve` and `Deno.serve`:
+   * `fetch: (request) => app.respond(request) ?? …`. Never rejects if `metrics.respond` does not.
+   *
+   * @returns `undefined` for another path
+   */
+  respond(request: Request): Promise<Response> | undefined
+  /** The response for health alone, at once: for code that asks for the state of this process; `undefined` for another path. */
   health(request: { readonly url: string }): Response | undefined
   /** What it made, as lines of text: for a log at the start, or for someone who asks. No secret is in it. */
   explain(): string
+  /**
+   * The first half of {@link App.close}, for containers that end parts of their own in between: takes the instance out of the registry and drains
+   * the server. The client and the configuration work until `close()`. Such a container owns the signals, too: give `lifecycle.signals: []`.
+   * Idempotent; never rejects.
+   */
+  drain(): Promise<AppReport>
   /**
    * Takes the instance out of the registry, drains the server, runs `onClose`, then ends client, discovery, registry, configuration and telemetry.
    * Every step has a limit, and one that fails does not keep the next from running. Idempotent; never rejects.
@@ -99,6 +114,24 @@ export async function createApp<Schema extends StandardSchemaV1 = StandardSchema
   return app as unknown as App<StandardSchemaV1.InferOutput<Schema>, StandardSchemaV1.InferInput<Schema>>
 }
 
+/**
+ * Keeps an error of the server, such as a port in use, from ending the process while nothing else listens for it yet.
+ *
+ * @returns a function that stops this and returns the error, if there was one
+ */
+function catchEarlyError(server: unknown): () => unknown {
+  if (!(server instanceof EventEmitter)) return () => undefined
+  let error: unknown
+  const keep = (caught: unknown): void => {
+    error = caught
+  }
+  server.once('error', keep)
+  return () => {
+    server.off('error', keep)
+    return error
+  }
+}
+
 class Application implements App {
   readonly service: string
   readonly middleware: App['middleware']
@@ -107,6 +140,7 @@ class Application implements App {
   readonly #parts: AppParts
   #lifecycle: Lifecycle | undefined
   #starting: Promise<void> | undefined
+  #draining: Promise<AppReport> | undefined
   #closing: Promise<AppReport> | undefined
   #isClosed = false
 
@@ -122,7 +156,7 @@ class Application implements App {
 
   get state(): LifecycleState {
     if (this.#isClosed) return 'stopped'
-    if (this.#closing) return 'stopping'
+    if (this.#closing || this.#draining) return 'stopping'
     return this.#lifecycle?.state ?? 'created'
   }
 
@@ -148,25 +182,35 @@ class Application implements App {
     return this.#lifecycle?.registration
   }
 
-  start(server: LifecycleServer): Promise<void> {
-    if (this.#closing) return Promise.reject(closedError(`The application ${this.service}`))
+  start(server: LifecycleServer, instance: AppInstance = {}): Promise<void> {
+    if (this.#isEnding) return Promise.reject(closedError(`The application ${this.service}`))
     if (this.#starting) return Promise.reject(invalidError('server', 'a second one', 'one server for each application'))
-    this.#starting = this.#start(server)
+    this.#starting = this.#start(server, instance)
     return this.#starting
   }
 
-  async #start(server: LifecycleServer): Promise<void> {
-    const { instance = {}, version, lifecycle = {}, onClose = [] } = this.#options
+  async #start(server: LifecycleServer, late: AppInstance): Promise<void> {
+    const { version, lifecycle = {} } = this.#options
+    checkInstance(late)
+    const instance = { ...this.#options.instance, ...late }
+    const early = catchEarlyError(server)
     const address = instance.address ?? (await advertisedAddress({ otherwise: 'loopback' }))
+    const failure = early()
+    if (failure !== undefined) throw toSdError(failure, 'SD_UNAVAILABLE', 'The server does not listen')
     // Closed while the address was looked for.
-    if (this.#closing) throw closedError(`The application ${this.service}`)
+    if (this.#isEnding) throw closedError(`The application ${this.service}`)
     this.#lifecycle = createLifecycle({
       ...lifecycle,
       registrar: this.registry,
       server,
       instance: { ...instance, address, service: this.service, ...(version !== undefined && { version }) },
       ...(this.#parts.reporter && { health: this.#parts.reporter }),
-      onShutdown: [...onClose, ...this.#endings().map(([, end]) => end)],
+      // After drain(), close() runs them.
+      onShutdown: this.#endings().map(
+        ([, end]) =>
+          () =>
+            this.#draining ? undefined : end(),
+      ),
       onError: this.#resolved.onError,
     })
     await this.#lifecycle.start()
@@ -186,6 +230,14 @@ class Application implements App {
     return true
   }
 
+  respond(request: Request): Promise<Response> | undefined {
+    const { pathname } = new URL(request.url)
+    const respond = this.#options.metrics?.respond
+    if (respond && pathname === this.#resolved.metricsPath) return respond(request as never)
+    const probe = this.health({ url: pathname })
+    return probe && Promise.resolve(probe)
+  }
+
   health({ url }: { readonly url: string }): Response | undefined {
     const probe = this.#health(URL.parse(url, 'http://service')?.pathname ?? '')
     return probe && new Response(probe.body, probe)
@@ -202,32 +254,44 @@ class Application implements App {
     return explainApp(this.#options, this.#resolved, this.#parts, this.state)
   }
 
+  get #isEnding(): boolean {
+    return this.#closing !== undefined || this.#draining !== undefined
+  }
+
+  drain(): Promise<AppReport> {
+    if (this.#closing) return this.#closing
+    this.#draining ??= this.#endServer()
+    return this.#draining
+  }
+
   close(): Promise<AppReport> {
     this.#closing ??= this.#close()
     return this.#closing
   }
 
   async #close(): Promise<AppReport> {
-    // A start that is under way makes the lifecycle, which close() then ends.
-    if (!this.#lifecycle && this.#starting) await this.#starting.catch(() => undefined)
-    if (this.#lifecycle) {
-      const { drained, errors } = await this.#lifecycle.close()
-      this.#isClosed = true
-      return { drained, errors }
-    }
-    const errors: SdError[] = []
-    const { onClose = [] } = this.#options
-    for (const [index, hook] of onClose.entries()) await this.#step(`onClose[${index}]`, hook, errors)
-    for (const [name, end] of this.#endings()) await this.#step(name, end, errors)
+    const wasDrained = this.#draining !== undefined
+    const { drained, errors } = await (this.#draining ?? this.#endServer())
+    const all = [...errors]
+    // Otherwise the lifecycle has run them.
+    if (wasDrained || !this.#lifecycle) for (const [name, end] of this.#endings()) await this.#step(name, end, all)
     this.#isClosed = true
-    return { drained: true, errors }
+    return { drained, errors: all }
+  }
+
+  async #endServer(): Promise<AppReport> {
+    // A start that is under way makes the lifecycle, which is then closed.
+    if (!this.#lifecycle && this.#starting) await this.#starting.catch(() => undefined)
+    const { drained, errors } = (await this.#lifecycle?.close()) ?? { drained: true, errors: [] }
+    return { drained, errors }
   }
 
   /** The parts to end, in order: each is a step with a limit of its own. */
   #endings(): readonly (readonly [name: string, end: () => unknown])[] {
     const { configuration, registry, calling, reporter, stopFollowing } = this.#parts
-    const { metrics, tracing, logging } = this.#options
+    const { onClose = [], metrics, tracing, logging } = this.#options
     return [
+      ...onClose.map((hook, index) => [`onClose[${index}]`, hook] as const),
       ['the settings', stopFollowing],
       ['health', () => reporter?.close()],
       ['the client', () => calling.close()],

@@ -1,4 +1,4 @@
-import { type Config, createConfig } from '@sd/config'
+import { type Config, type ConfigSourceOptions, createConfig } from '@sd/config'
 import { createEnvConfigSource } from '@sd/config-env'
 import { createFileConfigSource } from '@sd/config-file'
 import type { ConfigSource } from '@sd/core'
@@ -21,7 +21,7 @@ export interface AppConfiguration {
 export async function openConfiguration(service: string, options: AppConfigOptions): Promise<AppConfiguration> {
   const { file, env, center, settingsAt: _, ...rest } = options
   const prefix = env ?? `${service.replaceAll(/[^A-Za-z0-9]+/g, '_').toUpperCase()}_`
-  const sources: ConfigSource[] = []
+  const sources: (ConfigSource | ConfigSourceOptions)[] = []
   const layers = ['defaults']
   for (const [index, path] of listOf(file).entries()) {
     sources.push(createFileConfigSource({ path, optional: true, name: index === 0 ? 'file' : `file-${index + 1}` }))
@@ -33,11 +33,11 @@ export async function openConfiguration(service: string, options: AppConfigOptio
   }
   for (const one of listOf(center)) {
     sources.push(one)
-    layers.push(`center ${one.name}`)
+    layers.push(`center ${sourceOf(one).name}`)
   }
 
   async function closeSources(): Promise<void> {
-    await Promise.all(sources.map((source) => source.close()))
+    await Promise.all(sources.map((one) => sourceOf(one).close()))
   }
   try {
     const config = (await createConfig({ ...rest, sources })) as Config
@@ -53,4 +53,8 @@ export async function openConfiguration(service: string, options: AppConfigOptio
     await closeSources().catch(() => undefined)
     throw error
   }
+}
+
+function sourceOf(given: ConfigSource | ConfigSourceOptions): ConfigSource {
+  return 'source' in given ? given.source : given
 }

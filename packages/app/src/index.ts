@@ -1,2 +1,2 @@
 export { type App, type AppReport, type AppRequest, type AppResponse, createApp } from './app.ts'
-export type { AppConfigOptions, AppLogging, AppMetrics, AppOptions, AppTracing } from './options.ts'
+export type { AppConfigOptions, AppInstance, AppLogging, AppMetrics, AppOptions, AppTracing } from './options.ts'

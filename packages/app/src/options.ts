@@ -1,5 +1,5 @@
 import type { ServiceClientOptions, ServiceSettings } from '@sd/client'
-import type { ConfigOptions } from '@sd/config'
+import type { ConfigOptions, ConfigSourceOptions } from '@sd/config'
 import {
   type AttemptContext,
   type ConfigSource,
@@ -29,8 +29,12 @@ export interface AppConfigOptions<Schema extends StandardSchemaV1 = StandardSche
   readonly file?: string | readonly string[]
   /** Prefix of the environment variables, such as `ORDERS_`; `false` for none. @default the service's name in upper case and `_` */
   readonly env?: string | false
-  /** Configuration centers, lowest first. They belong to the application, which closes them. @default none */
-  readonly center?: ConfigSource | readonly ConfigSource[]
+  /**
+   * Configuration centers, lowest first, also as `{ source, at }` to place one below a path. They belong to the application, which closes them.
+   *
+   * @default none
+   */
+  readonly center?: ConfigSource | ConfigSourceOptions | readonly (ConfigSource | ConfigSourceOptions)[]
   /**
    * Path under which the application finds its own settings, which it follows while it runs: `registry` (a URL), `client` (a settings document of
    * `@sd/client`, with `services` and `discovery`). `false`: it follows nothing. @default 'sd'
@@ -40,8 +44,10 @@ export interface AppConfigOptions<Schema extends StandardSchemaV1 = StandardSche
 
 /** Metrics, such as what `createMetrics()` of `@sd/metrics-prometheus` returns. */
 export interface AppMetrics {
-  /** Answers a scrape. */
+  /** Answers a scrape of `node:http`, Express and the like. */
   readonly handler: (request: never, response: never) => unknown
+  /** Answers a scrape of a server of fetch style. Without it such servers have no metrics. */
+  readonly respond?: (request: never) => Promise<Response>
   /** Called when the application has closed. */
   close?(): unknown
 }
@@ -56,13 +62,16 @@ export interface AppTracing {
   close?(): unknown
 }
 
-/** Logging, such as what `createServiceLogging()` of `@sd/logging-pino` returns. */
+/** Logging, such as what `createServiceLogging()` of `@sd/logging` or `@sd/logging-pino` returns. */
 export interface AppLogging {
   /** Interceptor of calls. */
   readonly interceptor: Interceptor
   /** Called when the application has closed. */
   close?(): unknown
 }
+
+/** What is registered, besides the service and its version. */
+export type AppInstance = Partial<Omit<InstanceSpec, 'service' | 'version'>>
 
 /** Options of {@link createApp}. */
 export interface AppOptions<Schema extends StandardSchemaV1 = StandardSchemaV1> {
@@ -71,7 +80,7 @@ export interface AppOptions<Schema extends StandardSchemaV1 = StandardSchemaV1> 
   /** Version of this instance. @default none */
   readonly version?: string
   /** More of the instance: `address`, `tags`, `metadata`, `weight`, … @default the address that others reach, see `advertisedAddress` of `@sd/lifecycle` */
-  readonly instance?: Partial<Omit<InstanceSpec, 'service' | 'version'>>
+  readonly instance?: AppInstance
   /**
    * A URL such as `consul://10.0.0.1:8500`, an object for `createRegistry` of `@sd/registry`, or a registry of your own, which stays open when the
    * application closes. @default a registry in the memory of this process, with a process warning
@@ -158,13 +167,11 @@ const keys = [
 export function resolveAppOptions(options: AppOptions): ResolvedAppOptions {
   checkKnownKeys('', checkObject('options', options), keys)
   const { instance, config, metrics, tracing, logging, lifecycle = {}, onError = warn } = options
-  if (instance !== undefined) {
-    for (const key of ['service', 'version']) {
-      if (checkObject('instance', instance)[key] !== undefined)
-        throw invalidError(`instance.${key}`, 'a value', `the option ${key}`)
-    }
+  checkInstance(instance)
+  if (metrics !== undefined) {
+    checkFunction('metrics.handler', checkObject('metrics', metrics)['handler'] as () => unknown)
+    if (metrics.respond !== undefined) checkFunction('metrics.respond', metrics.respond)
   }
-  if (metrics !== undefined) checkFunction('metrics.handler', checkObject('metrics', metrics)['handler'] as () => unknown)
   if (tracing !== undefined) {
     checkFunction('tracing.call', checkObject('tracing', tracing)['call'] as () => unknown)
     checkFunction('tracing.attempt', tracing.attempt)
@@ -187,6 +194,14 @@ export function resolveAppOptions(options: AppOptions): ResolvedAppOptions {
     registryOverlapMs: checkDuration('registryOverlapMs', options.registryOverlapMs ?? 60_000),
     stepTimeoutMs: checkDuration('lifecycle.stepTimeoutMs', lifecycle.stepTimeoutMs ?? 5_000, 1),
     onError: guardListener('onError', checkFunction('onError', onError)),
+  }
+}
+
+/** @throws SdError `SD_INVALID` for a service or version, which are options of their own */
+export function checkInstance(instance: unknown = {}): void {
+  for (const key of ['service', 'version']) {
+    if (checkObject('instance', instance)[key] !== undefined)
+      throw invalidError(`instance.${key}`, 'a value', `the option ${key}`)
   }
 }
 

@@ -1,6 +1,7 @@
-import { createDependencyCheck, createHealthReporter, type HealthReporter } from '@sd/health'
+import type { ServiceClient } from '@sd/client'
+import type { HealthReporter } from '@sd/health'
 import { type Calling, createCalling } from './calling.ts'
-import { type AppConfiguration, openConfiguration } from './configuration.ts'
+import type { AppConfiguration } from './configuration.ts'
 import { followSettings } from './follow-settings.ts'
 import type { AppOptions, ResolvedAppOptions } from './options.ts'
 import { openRegistry, type RegistryLink } from './registry-link.ts'
@@ -20,7 +21,8 @@ export async function makeParts(options: AppOptions, resolved: ResolvedAppOption
   const { config, settingsAt, onError } = resolved
   const undo: (() => unknown)[] = []
   try {
-    const configuration = config && (await openConfiguration(resolved.service, config))
+    // What an application does not use is not loaded: it would double the time of the start.
+    const configuration = config && (await (await import('./configuration.ts')).openConfiguration(resolved.service, config))
     if (configuration) undo.push(() => configuration.close())
     const settings = settingsAt === undefined ? undefined : configuration?.config.get(settingsAt)
     const registry = await openRegistry({
@@ -31,11 +33,7 @@ export async function makeParts(options: AppOptions, resolved: ResolvedAppOption
     undo.push(() => registry.close())
     const calling = createCalling(options, resolved, registry.registry)
     undo.push(() => calling.close())
-    const checks = [
-      ...(options.health ?? []),
-      ...(options.needs ?? []).map((service) => createDependencyCheck({ client: calling.client, service })),
-    ]
-    const reporter = checks.length > 0 ? createHealthReporter({ checks, onError }) : undefined
+    const reporter = await openReporter(options, resolved, calling.client)
     if (reporter) undo.push(() => reporter.close())
     const stopFollowing =
       configuration && settingsAt !== undefined
@@ -46,6 +44,18 @@ export async function makeParts(options: AppOptions, resolved: ResolvedAppOption
     for (const step of undo.reverse()) await Promise.resolve(step()).catch(() => undefined)
     throw error
   }
+}
+
+/** The reporter of health, if there is anything to check. */
+async function openReporter(
+  { health = [], needs = [] }: AppOptions,
+  { onError }: ResolvedAppOptions,
+  client: ServiceClient,
+): Promise<HealthReporter | undefined> {
+  if (health.length + needs.length === 0) return undefined
+  const { createDependencyCheck, createHealthReporter } = await import('@sd/health')
+  const checks = [...health, ...needs.map((service) => createDependencyCheck({ client, service }))]
+  return createHealthReporter({ checks, onError })
 }
 
 function readRegistryUrl(settings: unknown): string | undefined {

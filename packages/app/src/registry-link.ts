@@ -1,8 +1,7 @@
 import type { Registry } from '@sd/core'
 import { sleep } from '@sd/core'
 import { createRegistry, type RegistryConfig } from '@sd/registry'
-import { createFailoverRegistry, type FailoverRegistry } from '@sd/registry-failover'
-import { createMemoryRegistry } from '@sd/registry-memory'
+import type { FailoverRegistry } from '@sd/registry-failover'
 
 /** The registry of an application, which may be changed while it runs. */
 export interface RegistryLink {
@@ -34,9 +33,7 @@ export async function openRegistry({ given, isFollowed, overlapMs }: RegistryLin
   const isOwn = !isRegistry(given)
   const first = isRegistry(given) ? given : await makeRegistry(given)
   let current: { readonly url: unknown; readonly registry: Registry } = { url: given, registry: first }
-  const failover: FailoverRegistry | undefined = isFollowed
-    ? createFailoverRegistry({ name: 'registry', members: [{ registry: first }], closeMembers: false })
-    : undefined
+  const failover = isFollowed ? await createFailover(first) : undefined
   /** Registries that it made and has not closed. */
   const made = new Set<Registry>(isOwn ? [first] : [])
   let changes: Promise<unknown> = Promise.resolve()
@@ -73,13 +70,18 @@ export async function openRegistry({ given, isFollowed, overlapMs }: RegistryLin
   }
 }
 
+async function createFailover(registry: Registry): Promise<FailoverRegistry> {
+  const { createFailoverRegistry } = await import('@sd/registry-failover')
+  return createFailoverRegistry({ name: 'registry', members: [{ registry }], closeMembers: false })
+}
+
 async function makeRegistry(config: string | RegistryConfig | undefined): Promise<Registry> {
   if (config !== undefined) return createRegistry(config)
   process.emitWarning('No registry is given: instances are kept in the memory of this process, where no other one finds them', {
     type: 'SdWarning',
     code: 'SD_MEMORY_REGISTRY',
   })
-  return createMemoryRegistry()
+  return (await import('@sd/registry-memory')).createMemoryRegistry()
 }
 
 function isRegistry(given: unknown): given is Registry {

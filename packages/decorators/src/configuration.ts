@@ -52,7 +52,8 @@ export function ConfigValue<Value>(path: string, options: ConfigValueOptions = {
  */
 export function OnConfigChange(path: string): DualMethodDecorator<(...values: never[]) => unknown> {
   checkName('path', path)
-  return createMethodDecorator('OnConfigChange', ({ method, onBind }) => {
+  return createMethodDecorator('OnConfigChange', ({ method, onBind, needsBinding }) => {
+    needsBinding()
     onBind((object) =>
       bindingsOf(object).config?.onChange(pathOf(object, path) as never, (change) => void method.call(object, change)),
     )

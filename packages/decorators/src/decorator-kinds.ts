@@ -34,6 +34,8 @@ export interface DecoratedMethod {
   readonly method: AnyMethod
   /** Runs `run` with each new object under standard decorators, or keeps it with the prototype under legacy ones. */
   readonly onBind: (hook: BindHook) => void
+  /** Says that the method works only on a bound object. */
+  readonly needsBinding: () => void
 }
 
 /** Runs when an object is bound. Returns a function that ends what it began. */
@@ -51,6 +53,20 @@ export function hooksOf(object: object): readonly BindHook[] {
   return found
 }
 
+/** Classes, by their prototype, with members that need {@link bind}. */
+const binding = new WeakSet<object>()
+
+/**
+ * Whether a class or an object of it has decorated members that work only on a bound object, such as `@ServiceCall` and `@ConfigValue`. Under
+ * standard decorators it is known once an object of the class has been made.
+ */
+export function needsBinding(target: object): boolean {
+  for (let at: object | null = typeof target === 'function' ? target.prototype : target; at; at = Object.getPrototypeOf(at)) {
+    if (binding.has(at)) return true
+  }
+  return false
+}
+
 function addHook(owner: object, hook: BindHook): void {
   const list = hooks.get(owner)
   if (list) list.push(hook)
@@ -62,6 +78,12 @@ interface StandardContext {
   readonly kind: string
   readonly name?: string | symbol
   addInitializer(run: (this: object) => void): void
+}
+
+function noteBinding(context: StandardContext): void {
+  context.addInitializer(function noteClass() {
+    binding.add(Object.getPrototypeOf(this))
+  })
 }
 
 function readStandard(values: readonly unknown[]): StandardContext | undefined {
@@ -98,6 +120,7 @@ export function createMethodDecorator<Method extends (...values: never[]) => unk
           context.addInitializer(function addOwnHook() {
             addHook(this, hook)
           }),
+        needsBinding: () => noteBinding(context),
       })
     }
     const [target, key, descriptor] = values as [object, string | symbol, PropertyDescriptor | undefined]
@@ -106,6 +129,7 @@ export function createMethodDecorator<Method extends (...values: never[]) => unk
       name: String(key),
       method: descriptor.value as AnyMethod,
       onBind: (hook) => addHook(target, hook),
+      needsBinding: () => void binding.add(target),
     })
     return { ...descriptor, value: method }
   }) as DualMethodDecorator<Method>
@@ -123,12 +147,14 @@ export function createGetterDecorator<Value>(
         return read(this, () => original.call(this))
       }
     if (context) {
+      noteBinding(context)
       if (context.kind === 'getter') return wrap(values[0] as AnyMethod)
       if (context.kind !== 'accessor') throw misplaced(name, 'getters and accessors', context.kind)
       return { get: wrap((values[0] as { readonly get: AnyMethod }).get) }
     }
     const descriptor = values[2] as PropertyDescriptor | undefined
     if (typeof descriptor?.get !== 'function') throw misplaced(name, 'getters and accessors', descriptor ? 'method' : 'field')
+    binding.add(values[0] as object)
     return { ...descriptor, get: wrap(descriptor.get as AnyMethod) }
   }) as DualGetterDecorator<Value>
 }

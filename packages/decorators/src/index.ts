@@ -9,7 +9,13 @@ export {
   nacosConfigOf,
   OnConfigChange,
 } from './configuration.ts'
-export type { AsyncMethod, DualClassDecorator, DualGetterDecorator, DualMethodDecorator } from './decorator-kinds.ts'
+export {
+  type AsyncMethod,
+  type DualClassDecorator,
+  type DualGetterDecorator,
+  type DualMethodDecorator,
+  needsBinding,
+} from './decorator-kinds.ts'
 export {
   breakerOf,
   CircuitBreaker,

@@ -183,17 +183,17 @@ describe('a registration', () => {
     expect(onError).not.toHaveBeenCalled()
   })
 
-  test('that can not be updated is reported, and the others are updated', async () => {
-    const [away, other] = [await register(), await register()]
-    away.registry.setConnected(false)
+  test('that cannot be updated is reported, and the others are updated', async () => {
+    const [unreachable, other] = [await register(), await register()]
+    unreachable.registry.setConnected(false)
     const onError = vi.fn()
-    report({ checks: [createSwitch('database').entry], registrations: [away.registration, other.registration], onError })
+    report({ checks: [createSwitch('database').entry], registrations: [unreachable.registration, other.registration], onError })
     await vi.advanceTimersByTimeAsync(3_000)
     expect(onError).toHaveBeenCalledWith(expect.objectContaining({ code: 'SD_UNAVAILABLE' }))
     expect(other.registration.instance.health.status).toBe('healthy')
-    away.registry.setConnected(true)
+    unreachable.registry.setConnected(true)
     await vi.advanceTimersByTimeAsync(30_000)
-    const [instance] = (await away.registry.getInstances('orders')).instances
+    const [instance] = (await unreachable.registry.getInstances('orders')).instances
     expect(instance?.health.status).toBe('healthy')
   })
 

@@ -11,9 +11,9 @@ test('every run is published with its time, and with the status and its start', 
   const events: TelemetryEvents['sd:v1:health:check'][] = []
   onTestFinished(subscribeTelemetry('sd:v1:health:check', (event) => void events.push(event)))
   const startedAt = Date.now()
-  let isWell = true
+  let isHealthy = true
   const stop = startProbe({
-    check: { name: 'database', run: () => (isWell ? Promise.resolve(undefined) : Promise.reject(new Error('down'))) },
+    check: { name: 'database', run: () => (isHealthy ? Promise.resolve(undefined) : Promise.reject(new Error('down'))) },
     target: () => localTarget(80),
     settings: resolveProbeOptions({ random: () => 0.5, fall: 2 }),
     places: createSemaphore(1),
@@ -21,7 +21,7 @@ test('every run is published with its time, and with the status and its start', 
   })
   onTestFinished(stop)
   await vi.advanceTimersByTimeAsync(500)
-  isWell = false
+  isHealthy = false
   await vi.advanceTimersByTimeAsync(12_000)
   const what = { check: 'database', service: 'orders', instanceId: 'orders-1', durationMs: 0 }
   const error = expect.objectContaining({ code: 'SD_UNAVAILABLE' })

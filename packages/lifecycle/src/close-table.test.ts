@@ -21,8 +21,8 @@ describe('close() treats open work as docs/reliability.md says', () => {
 
   // The times in the table are from one run. Here only the order of magnitude is compared.
   test.concurrent.each(rows)('$what', async ({ what, row }) => {
-    const { tookS, became, code } = await measureClose(process.execPath, row)
-    expect(`${became}, ${code}`).toBe(documented.get(what)?.replace(/^[\d.]+ s, /, ''))
+    const { tookS, fate, code } = await measureClose(process.execPath, row)
+    expect(`${fate}, ${code}`).toBe(documented.get(what)?.replace(/^[\d.]+ s, /, ''))
     expect(tookS).toBeLessThan(9)
   })
 })

@@ -19,12 +19,12 @@ describe('a gRPC server', () => {
     await lifecycle.start()
     const channel = connectGrpcEcho(port)
     expect(await channel.echo('hello')).toBe('hello')
-    const answers: string[] = []
-    const stream = channel.echoTwice(300).on('data', (answer) => answers.push(String(answer)))
+    const responses: string[] = []
+    const stream = channel.echoTwice(300).on('data', (answer) => responses.push(String(answer)))
     await once(stream, 'data')
     const closing = lifecycle.close()
     await once(stream, 'end')
-    expect(answers).toEqual(['300', '300'])
+    expect(responses).toEqual(['300', '300'])
     expect(await closing).toEqual({ drained: true, errors: [] })
     await expect(channel.echo('late')).rejects.toMatchObject({ details: expect.stringContaining('ECONNREFUSED') })
     channel.close()

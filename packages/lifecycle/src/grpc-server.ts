@@ -1,4 +1,5 @@
 import type { DrainableServer } from './drainable-server.ts'
+import { acceptWaiting } from './net-server.ts'
 
 /**
  * The part of a `Server` of `@grpc/grpc-js` that draining uses. Only the callback of `bindAsync` receives the port: pass it
@@ -15,7 +16,10 @@ export interface GrpcServer {
 export function createGrpcDrain(server: GrpcServer): DrainableServer {
   return {
     whenListening: async () => undefined,
-    finishDrain: () => new Promise((resolve, reject) => server.tryShutdown((error) => (error ? reject(error) : resolve()))),
+    async finishDrain() {
+      await acceptWaiting()
+      await new Promise<void>((resolve, reject) => server.tryShutdown((error) => (error ? reject(error) : resolve())))
+    },
     destroy: () => server.forceShutdown(),
   }
 }

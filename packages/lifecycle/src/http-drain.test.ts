@@ -85,6 +85,18 @@ describe.each(Object.entries(connections))('over %s', (_, serve) => {
     await closed
   })
 
+  test('connections that the system has accepted for a process that stood still are served', async () => {
+    const { server, open } = await serve((_, response) => void response.end('ok'))
+    const lifecycle = await setUp(server)
+    const responses = Array.from({ length: 100 }, async () => {
+      const socket = await open()
+      socket.write('GET / HTTP/1.1\r\nhost: x\r\n\r\n')
+      return String((await once(socket, 'data'))[0])
+    })
+    expect(await lifecycle.close()).toEqual({ drained: true, errors: [] })
+    for (const response of await Promise.all(responses)) expect(response).toContain('200 OK')
+  })
+
   test('an idle connection after a request does not block it either', async () => {
     const { server, open } = await serve((_, response) => void response.end('ok'))
     const lifecycle = await setUp(server)

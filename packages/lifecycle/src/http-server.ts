@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { DrainableServer } from './drainable-server.ts'
-import { asListener, closeServer, type EventListener, type NetServer, portOf, sweepUntil } from './net-server.ts'
+import { acceptWaiting, asListener, closeServer, type EventListener, type NetServer, portOf, sweepUntil } from './net-server.ts'
 import { trackSockets } from './socket-tracker.ts'
 import { trackUpgrades } from './upgraded-sockets.ts'
 
@@ -59,9 +59,10 @@ export function createHttpDrain(server: HttpServer, stop: () => Promise<unknown>
   return {
     whenListening: () => portOf(server),
     beginDrain() {
-      server.prependListener('request', askToLeave)
+      server.prependListener('request', sendConnectionClose)
     },
     async finishDrain() {
+      await acceptWaiting()
       const stoppedAt = performance.now()
       const sweeps = new WeakMap<Socket, number>()
       await sweepUntil(stop(), () => {
@@ -69,7 +70,7 @@ export function createHttpDrain(server: HttpServer, stop: () => Promise<unknown>
         server.closeIdleConnections()
         endUseless(sweeps, performance.now() - stoppedAt > halfGraceMs)
       })
-      server.off('request', askToLeave)
+      server.off('request', sendConnectionClose)
     },
     remaining() {
       const underWay = [...requests.values()].reduce((sum, number) => sum + number, 0)
@@ -85,7 +86,7 @@ export function createHttpDrain(server: HttpServer, stop: () => Promise<unknown>
 }
 
 /** Asks the client of an HTTP/1.1 request to close its connection after the response. */
-export const askToLeave: EventListener = asListener(
+export const sendConnectionClose: EventListener = asListener(
   (
     request: { readonly httpVersionMajor: number },
     response: { readonly headersSent: boolean; setHeader(name: string, value: string): unknown },

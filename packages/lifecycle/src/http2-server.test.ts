@@ -7,11 +7,10 @@ import { createRoundRobinBalancer } from '@sd/balancer-round-robin'
 import { createServiceClient, createUndiciTransport } from '@sd/client'
 import { createDiscovery } from '@sd/discovery'
 import { createMemoryRegistry } from '@sd/registry-memory'
-import { type CertificateSet, createCertificates } from '@sd/test-servers'
+import { type CertificateSet, createCertificates, startConstantLoad } from '@sd/test-servers'
 import { Agent } from 'undici'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { createLifecycle, type Lifecycle, type LifecycleOptions, type LifecycleServer } from './index.ts'
-import { startConstantLoad } from './testing/constant-load.ts'
 import { startHttp2Server, startSecureServer } from './testing/echo-servers.ts'
 
 let certificates: CertificateSet

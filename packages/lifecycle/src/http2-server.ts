@@ -1,7 +1,7 @@
 import type { ServerHttp2Session } from 'node:http2'
 import type { DrainableServer } from './drainable-server.ts'
-import { askToLeave } from './http-server.ts'
-import { asListener, closeServer, type NetServer, portOf, sweepUntil } from './net-server.ts'
+import { sendConnectionClose } from './http-server.ts'
+import { acceptWaiting, asListener, closeServer, type NetServer, portOf, sweepUntil } from './net-server.ts'
 import { trackSockets } from './socket-tracker.ts'
 
 /** The part of a `node:http2` server that draining uses, with or without TLS, with or without HTTP/1.1. */
@@ -49,9 +49,10 @@ export function createHttp2Drain(server: Http2Server, stop: () => Promise<unknow
     whenListening: () => portOf(server),
     beginDrain() {
       // A server without a request listener handles only streams. A listener would make it parse each request.
-      if (server.listenerCount('request') > 0) server.prependListener('request', askToLeave)
+      if (server.listenerCount('request') > 0) server.prependListener('request', sendConnectionClose)
     },
     async finishDrain() {
+      await acceptWaiting()
       isDraining = true
       const stoppedAt = performance.now()
       const stopped = stop()
@@ -63,7 +64,7 @@ export function createHttp2Drain(server: Http2Server, stop: () => Promise<unknow
         if (performance.now() - stoppedAt < noSessionGraceMs) return
         for (const socket of sockets.open) if (socket.bytesRead === 0) socket.destroy()
       })
-      server.off('request', askToLeave)
+      server.off('request', sendConnectionClose)
     },
     remaining() {
       return { requests: openStreams, upgraded: 0, connections: sockets.open.size }

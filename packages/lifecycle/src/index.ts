@@ -1,5 +1,6 @@
 export { type AdvertisedAddressOptions, advertisedAddress } from './advertised-address.ts'
 export type { BunServer } from './bun-server.ts'
+export type { DenoServer } from './deno-server.ts'
 export type { DrainableServer } from './drainable-server.ts'
 export type { FastifyApp } from './fastify-app.ts'
 export type { GrpcServer } from './grpc-server.ts'

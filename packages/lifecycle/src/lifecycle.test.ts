@@ -98,10 +98,10 @@ describe('health probes', () => {
 describe('close', () => {
   test('deregisters first, then drains, then runs the hooks in order', async () => {
     const order: string[] = []
-    const [came, mayEnd] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    const [arrived, mayEnd] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
     const { lifecycle, origin, registry } = await setUp(
       async (_, response) => {
-        came.resolve()
+        arrived.resolve()
         await mayEnd.promise
         order.push('answered')
         response.end()
@@ -110,7 +110,7 @@ describe('close', () => {
     )
     await lifecycle.start()
     const under = fetch(origin)
-    await came.promise
+    await arrived.promise
     const closing = lifecycle.close()
     await eventually(async () => expect((await registry.getInstances('orders')).instances).toEqual([]), 5_000)
     order.push('out')
@@ -125,15 +125,15 @@ describe('close', () => {
   test('cuts off and reports a hanging request; a step that fails or hangs does not prevent the next', async () => {
     const last = vi.fn()
     const hooks = [() => Promise.reject(new Error('broken')), () => new Promise(() => undefined), last]
-    const came = Promise.withResolvers<void>()
-    const { lifecycle, origin, registry, errors } = await setUp(() => came.resolve(), {
+    const arrived = Promise.withResolvers<void>()
+    const { lifecycle, origin, registry, errors } = await setUp(() => arrived.resolve(), {
       drainTimeoutMs: 50,
       stepTimeoutMs: 50,
       onShutdown: hooks,
     })
     await lifecycle.start()
     const hanging = fetch(origin).catch(() => 'cut')
-    await came.promise
+    await arrived.promise
     registry.setConnected(false)
     const report = await lifecycle.close()
     expect(await hanging).toBe('cut')

@@ -16,7 +16,7 @@ import { createProbeResponse, type ProbeResponse } from './probe-response.ts'
 import { joinShutdown, noteEnding, type ShutdownMember } from './shutdown-group.ts'
 
 /**
- * - `created`: not started
+ * - `created`: not started, or the start failed
  * - `starting`: waits for the server, then registers
  * - `ready`: may get traffic
  * - `stopping`: deregistered, finishing the requests in progress
@@ -60,7 +60,8 @@ export interface Lifecycle extends AsyncDisposable {
    * without registering.
    *
    * @throws SdError `SD_INVALID` for an invalid instance, `SD_DENIED` if the registry refuses it, `SD_TIMEOUT` after
-   *   `startTimeoutMs`, with the step that took too long
+   *   `startTimeoutMs`, with the step that took too long, `SD_UNAVAILABLE` if the server can not listen, for example because
+   *   its port is in use
    */
   start(): Promise<void>
   /**
@@ -110,19 +111,17 @@ export function createLifecycle(options: LifecycleOptions): Lifecycle {
     if (closing) return
     state = 'starting'
     leave = joinShutdown(member)
-    const started = register()
-    if (!(await settlesWithin(started, resolved.startTimeoutMs))) {
-      // close() reverts a registration that completes later.
-      started.catch(() => undefined)
-      const what = registering ? 'The registry did not accept the instance' : 'The server did not listen'
-      const hint = registering ? '' : ': call its listen() first, and do not await start() in a hook that runs before it'
-      throw new SdError('SD_TIMEOUT', `${what} within startTimeoutMs = ${resolved.startTimeoutMs} ms${hint}`)
+    try {
+      await withinStartTimeout(register(), resolved, () => registering !== undefined)
+    } catch (error) {
+      if (!closing) state = 'created'
+      throw error
     }
     if (!stopping.signal.aborted) state = 'ready'
   }
 
   async function register(): Promise<void> {
-    const port = await Promise.race([server.whenListening(), untilAborted(stopping.signal)])
+    const port = await Promise.race([untilListening(server), untilAborted(stopping.signal)])
     if (stopping.signal.aborted) return
     // A custom registrar may throw synchronously, or return something other than a promise.
     const instance = withPort(resolved.instance, port ?? undefined)
@@ -187,6 +186,29 @@ export function createLifecycle(options: LifecycleOptions): Lifecycle {
     [Symbol.asyncDispose]: async () => void (await lifecycle.close()),
   }
   return lifecycle
+}
+
+/** Resolves with the port of a server. @throws SdError `SD_UNAVAILABLE` if it can't listen, for example because its port is in use */
+async function untilListening(server: ResolvedLifecycleOptions['server']): Promise<number | undefined> {
+  try {
+    return await server.whenListening()
+  } catch (error) {
+    throw toSdError(error, 'SD_UNAVAILABLE', 'The server does not listen')
+  }
+}
+
+/** @throws SdError what the start throws; `SD_TIMEOUT` that names the step that took too long */
+async function withinStartTimeout(
+  started: Promise<void>,
+  { startTimeoutMs }: ResolvedLifecycleOptions,
+  isRegistering: () => boolean,
+): Promise<void> {
+  if (await settlesWithin(started, startTimeoutMs)) return
+  // close() reverts a registration that completes later.
+  started.catch(() => undefined)
+  const what = isRegistering() ? 'The registry did not accept the instance' : 'The server did not listen'
+  const hint = isRegistering() ? '' : ': call its listen() first, and do not await start() in a hook that runs before it'
+  throw new SdError('SD_TIMEOUT', `${what} within startTimeoutMs = ${startTimeoutMs} ms${hint}`)
 }
 
 /** The response for a probe path; `undefined` for another path. */

@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 
 /** Called with the arguments of an event. */
 export type EventListener = (...values: unknown[]) => void
@@ -37,6 +38,17 @@ export async function portOf(server: NetServer): Promise<number | undefined> {
   if (!server.listening) await once(server as never, 'listening')
   const address = server.address()
   return typeof address === 'object' ? address?.port : undefined
+}
+
+/** The system keeps 511 connections for a server, and Node.js accepts one in each turn of the event loop. */
+const turnsToAccept = 512
+
+/**
+ * Accepts the connections that the system has accepted already. After a standstill the end of a delay is due before they
+ * are, and a server that stops then resets them.
+ */
+export async function acceptWaiting(): Promise<void> {
+  for (let turn = 0; turn < turnsToAccept; turn++) await nextTurn()
 }
 
 /** Stops accepting connections, and resolves once all connections have ended. */

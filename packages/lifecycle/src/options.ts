@@ -30,7 +30,7 @@ export interface LifecycleOptions {
     readonly port?: number
   }
   /**
-   * The server to drain: of `node:http`, `node:https`, `node:http2`, `@grpc/grpc-js` or `Bun.serve`, a Fastify application,
+   * The server to drain: of `node:http`, `node:https`, `node:http2`, `@grpc/grpc-js`, `Bun.serve` or `Deno.serve`, a Fastify application,
    * or your own implementation.
    */
   readonly server: LifecycleServer

@@ -74,16 +74,16 @@ describe('a signal', () => {
   })
 
   test('waits for members that began to end before it, and for those that begin during it', async () => {
-    const [before, one, meanwhile] = [createMember({ exit: false }), createMember(), createMember({ signals: [] })]
-    const leaves = [before, one, meanwhile].map(({ member }) => joinShutdown(member))
+    const [before, one, concurrent] = [createMember({ exit: false }), createMember(), createMember({ signals: [] })]
+    const leaves = [before, one, concurrent].map(({ member }) => joinShutdown(member))
     noteEnding(before.member, before.close())
     process.emit(signal, signal)
-    noteEnding(meanwhile.member, meanwhile.close())
+    noteEnding(concurrent.member, concurrent.close())
     one.end(true)
     before.end(true)
     await settle()
     expect(exit).not.toHaveBeenCalled()
-    meanwhile.end(false)
+    concurrent.end(false)
     await settle()
     expect(exit.mock.calls).toEqual([[1]])
     for (const leave of leaves) leave()

@@ -1,5 +1,5 @@
-export { createLogContext, type LogContext, type LogFields } from './log-context.ts'
+export { createLogContext, type FastifyHooks, type LogContext, type LogFields, type ServiceLogging } from '@sd/logging'
 export { createLogger, type LoggerOptions, type OwnedLogger } from './logger.ts'
 export type { RedactOptions } from './redact-line.ts'
-export { createServiceLogging, type FastifyHooks, type ServiceLogging, type ServiceLoggingOptions } from './service-logging.ts'
+export { createServiceLogging, type ServiceLoggingOptions } from './service-logging.ts'
 export type { LogStream, LogWriter, WriterFailure } from './writers.ts'

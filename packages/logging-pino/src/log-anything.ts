@@ -1,6 +1,6 @@
 import { toSdError } from '@sd/core'
+import { copyFields, copyPlain } from '@sd/logging'
 import type { Logger, LoggerOptions } from 'pino'
-import { copyFields, copyPlain } from './plain-copy.ts'
 
 type LogMethod = NonNullable<NonNullable<LoggerOptions['hooks']>['logMethod']>
 type Arguments = Parameters<LogMethod>[0]

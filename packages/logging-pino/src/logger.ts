@@ -9,9 +9,9 @@ import {
   invalidError,
   settlesWithin,
 } from '@sd/core'
+import { createLogContext, type LogContext } from '@sd/logging'
 import { type LevelWithSilent, type Logger, type LoggerOptions as PinoOptions, pino } from 'pino'
 import { childOfAnything, logAnything, withJsonValues } from './log-anything.ts'
-import { createLogContext, type LogContext } from './log-context.ts'
 import { censored, createLineRedactor, type RedactOptions } from './redact-line.ts'
 import { type LogWriter, openWriter, type WriterFailure } from './writers.ts'
 
@@ -57,7 +57,7 @@ const levels: readonly unknown[] = [...Object.keys(pino.levels.values), 'silent'
 /**
  * Creates a logger that writes one line of JSON per event, with `level`, `timestamp`, `service` and the fields of the request.
  *
- * @throws SdError `SD_INVALID` naming the option, `SD_UNAVAILABLE` if a file can't be opened
+ * @throws SdError `SD_INVALID` that names the option, `SD_UNAVAILABLE` if a file can't be opened
  */
 export function createLogger(options: LoggerOptions): OwnedLogger {
   checkKnownKeys('', checkObject('options', options), keys)

@@ -25,7 +25,7 @@ const rawHeaders = 'rawHeaders'
  * errors), and because a line without a secret name then costs one search. An escaped quote can't end a name, so the text of a
  * value never looks like a name.
  *
- * @throws SdError `SD_INVALID` naming the option
+ * @throws SdError `SD_INVALID` that names the option
  */
 export function createLineRedactor(options: RedactOptions): (line: string) => string {
   checkKnownKeys('redact', checkObject('redact', options), ['keys', 'paths', 'contents'])

@@ -1,179 +1,28 @@
-import { AsyncLocalStorage } from 'node:async_hooks'
-import type { IncomingMessage, ServerResponse } from 'node:http'
-import {
-  checkBoolean,
-  checkFunction,
-  checkKnownKeys,
-  checkObject,
-  guardListener,
-  type Interceptor,
-  invalidError,
-  subscribeTelemetry,
-  type TelemetryChannel,
-} from '@sd/core'
+import { checkFunction, checkObject } from '@sd/core'
+import { createServiceLogging as createLogging, type ServiceLoggingOptions as Options, type ServiceLogging } from '@sd/logging'
 import type { Logger } from 'pino'
-import { describeCallEnd, eventLines, type LogLine } from './event-lines.ts'
-import { readId, readOrMakeId, readTraceId, withoutQuery } from './ids.ts'
-import type { LogContext } from './log-context.ts'
 
 /** Options of {@link createServiceLogging}. */
-export interface ServiceLoggingOptions {
+export interface ServiceLoggingOptions extends Omit<Options, 'logger' | 'plainErrors'> {
   /** The logger of `createLogger`, or any other pino logger. */
   readonly logger: Logger
-  /** Context for the fields of requests. Must be the one that the logger uses. */
-  readonly context: LogContext
-  /** Header with the request id. @default 'x-request-id' */
-  readonly requestIdHeader?: string
-  /** Header with the user id; `false` disables it. @default 'x-user-id' */
-  readonly userIdHeader?: string | false
-  /** Whether to log events of backends, registrations, breakers, clusters, calls and configurations in this process. @default true */
-  readonly events?: boolean
-  /** Selects the served requests to log; `path` has no query. @default all */
-  readonly isLogged?: (request: { readonly method: string; readonly path: string }) => boolean
 }
-
-/** The part of a Fastify instance that {@link ServiceLogging.addFastifyHooks} uses. */
-export interface FastifyHooks {
-  /** Adds a hook. */
-  addHook(
-    name: 'onRequest' | 'preValidation',
-    hook: (request: { readonly raw: IncomingMessage }, reply: { readonly raw: ServerResponse }, done: () => void) => void,
-  ): unknown
-}
-
-/** Logging of served requests and of calls. */
-export interface ServiceLogging extends AsyncDisposable {
-  /** For `interceptors.call` of the client: sends the ids, and logs the call when it has ended. */
-  readonly interceptor: Interceptor
-  /**
-   * For Express (`app.use`), and for `node:http` around your listener: reads the ids, runs `next` in the context of the request,
-   * and logs the request when it has ended. The response has the request id in its header too.
-   */
-  readonly middleware: (request: IncomingMessage, response: ServerResponse, next: () => void) => void
-  /** Adds the same as hooks to Fastify. Call it on the root instance, before routes are added. */
-  addFastifyHooks(app: FastifyHooks): void
-  /** Stops logging calls and events. Idempotent. */
-  close(): Promise<void>
-}
-
-/** Runs a function in the asynchronous context of a request or call. */
-type Scope = (work: () => void) => void
-
-const keys = ['logger', 'context', 'requestIdHeader', 'userIdHeader', 'events', 'isLogged'] as const
 
 /**
- * Logs requests, calls and events, and propagates request id and user id from service to service. Call it at the start of the
- * process, not while a request is served.
+ * Logs requests, calls and events with pino, see `createServiceLogging` of `@sd/logging`. Errors are passed to pino as they
+ * are, for its serializers.
  *
- * @throws SdError `SD_INVALID` naming the option
+ * @throws SdError `SD_INVALID` that names the option
  */
 export function createServiceLogging(options: ServiceLoggingOptions): ServiceLogging {
-  checkKnownKeys('', checkObject('options', options), keys)
-  const { logger, context, isLogged = () => true } = options
-  const requestIdHeader = checkHeader('requestIdHeader', options.requestIdHeader ?? 'x-request-id')
-  const userIdHeader =
-    options.userIdHeader === false ? undefined : checkHeader('userIdHeader', options.userIdHeader ?? 'x-user-id')
+  const { logger } = checkObject('options', options) as unknown as ServiceLoggingOptions
   checkFunction('logger.isLevelEnabled', checkObject('logger', logger)['isLevelEnabled'] as Logger['isLevelEnabled'])
-  checkFunction('context.run', checkObject('context', context)['run'] as LogContext['run'])
-  checkFunction('isLogged', isLogged)
-
-  /** Scope of every request and call in progress. An event can arrive in the asynchronous context of another one, which must not be read. */
-  const scopes = new WeakMap<object, Scope>()
-  const outside: Scope = AsyncLocalStorage.snapshot()
-
-  function write({ level, message, fields }: LogLine, owner?: object): void {
-    if (!logger.isLevelEnabled(level)) return
-    const scope = (owner && scopes.get(owner)) ?? outside
-    scope(() => log(level, fields, message))
-  }
-  // Another logger may not read the context, and may throw for its values. That must not end the process.
-  const log = guardListener('logger', (level: LogLine['level'], fields: LogLine['fields'], message: string) =>
-    logger[level]({ ...context.get(), ...fields }, message),
-  )
-  function wantsLine(request: { readonly method: string; readonly path: string }): boolean {
-    try {
-      return isLogged(request)
-    } catch {
-      return true
-    }
-  }
-
-  const interceptor: Interceptor = (call, next) => {
-    const known = context.get()
-    // An empty or unacceptable header is treated as missing.
-    const requestId = readId(call.headers[requestIdHeader]) ?? readOrMakeId(known.request_id)
-    call.headers[requestIdHeader] = requestId
-    const userId = readId(known.user_id)
-    if (userIdHeader !== undefined && userId !== undefined) call.headers[userIdHeader] ||= userId
-    return context.run({ request_id: requestId }, () => {
-      scopes.set(call, AsyncLocalStorage.snapshot())
-      return next()
-    })
-  }
-
-  function middleware(request: IncomingMessage, response: ServerResponse, next: () => void): void {
-    const startedAt = performance.now()
-    const { method = 'GET', url = '/', headers } = request
-    const path = withoutQuery(url)
-    const fields = {
-      request_id: readOrMakeId(headers[requestIdHeader]),
-      user_id: userIdHeader === undefined ? undefined : readId(headers[userIdHeader]),
-      trace_id: readTraceId(headers['traceparent']),
-    }
-    response.setHeader(requestIdHeader, fields.request_id)
-    context.run(fields, () => {
-      scopes.set(request, AsyncLocalStorage.snapshot())
-      response.once('close', () => {
-        if (wantsLine({ method, path })) write(describeRequest({ method, path, response, startedAt }), request)
-      })
-      next()
-    })
-  }
-
-  const subscriptions = [
-    subscribeTelemetry('sd:v1:call:end', (event) => {
-      // Calls of a client without the interceptor are not logged.
-      if (scopes.has(event.call)) write(describeCallEnd(event), event.call)
-    }),
-  ]
-  if (checkBoolean('events', options.events ?? true)) {
-    for (const [name, describe] of Object.entries(eventLines) as [TelemetryChannel, (event: unknown) => LogLine][]) {
-      subscriptions.push(subscribeTelemetry(name, (event) => write(describe(event), 'call' in event ? event.call : undefined)))
-    }
-  }
-
-  const logging: ServiceLogging = {
-    interceptor,
-    middleware,
-    addFastifyHooks(app) {
-      app.addHook('onRequest', (request, reply, done) => middleware(request.raw, reply.raw, done))
-      // Between the two hooks Fastify reads the body, and continues in the context of the connection.
-      app.addHook('preValidation', (request, _, done) => (scopes.get(request.raw) ?? outside)(done))
+  return createLogging({
+    ...options,
+    plainErrors: false,
+    logger: {
+      isLevelEnabled: (level) => logger.isLevelEnabled(level),
+      log: (level, message, fields) => logger[level](fields, message),
     },
-    async close() {
-      for (const unsubscribe of subscriptions.splice(0)) unsubscribe()
-    },
-    [Symbol.asyncDispose]: () => logging.close(),
-  }
-  return logging
-}
-
-/** A request that has ended. */
-interface ServedRequest {
-  readonly method: string
-  readonly path: string
-  readonly response: ServerResponse
-  readonly startedAt: number
-}
-
-function describeRequest({ method, path, response, startedAt }: ServedRequest): LogLine {
-  const { statusCode: status, writableFinished } = response
-  const fields = { method, path, status, duration_ms: Math.round(performance.now() - startedAt) }
-  if (!writableFinished) return { level: 'warn', message: 'request aborted', fields }
-  return { level: status >= 500 ? 'error' : 'info', message: 'request ended', fields }
-}
-
-function checkHeader(field: string, name: unknown): string {
-  if (typeof name === 'string' && /^[\w-]{1,100}$/.test(name)) return name.toLowerCase()
-  throw invalidError(field, name, 'a header name')
+  })
 }

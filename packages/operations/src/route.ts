@@ -16,8 +16,9 @@ export type RouteValues<R extends string> = R extends `${string}{${string}}${inf
  */
 export function buildPath({ segments, names }: OperationPattern, values: readonly unknown[]): string {
   let index = 0
-  const texts = segments.map((segment) => segment ?? encodeSegment(names[index] as string, values[index++]))
-  return `/${texts.join('/')}`
+  let path = ''
+  for (const segment of segments) path += `/${segment ?? encodeSegment(names[index] as string, values[index++])}`
+  return path === '' ? '/' : path
 }
 
 function encodeSegment(name: string, value: unknown): string {

@@ -87,9 +87,9 @@ export function createDecider(settings: ResolvedServerLimitsOptions): Decider {
   function takeRate(head: RequestHead): RateLimitDecision | Promise<RateLimitDecision | undefined> | undefined {
     if (!rate) return undefined
     const { limiter } = rate
-    const asked = ask('rate.key', rate.key, head, undefined)
-    if (asked === undefined || asked === '') return undefined
-    const key = asked.length > maxKeyLength ? createHash('sha256').update(asked).digest('base64url') : asked.toWellFormed()
+    const given = ask('rate.key', rate.key, head, undefined)
+    if (given === undefined || given === '') return undefined
+    const key = given.length > maxKeyLength ? createHash('sha256').update(given).digest('base64url') : given.toWellFormed()
     const fail = (caught: unknown): undefined => {
       onError(toSdError(caught, 'SD_UNAVAILABLE', `rate limit of ${name}`))
     }
@@ -113,21 +113,24 @@ export function createDecider(settings: ResolvedServerLimitsOptions): Decider {
       : undefined
     if (decision && !decision.allowed) return refuse(head, 'rate-limit', priority, decision)
     const { timeoutMs, deadlineFloorMs: floorMs } = settings
-    const asked = readDeadline(head.headers, { trusted: isTrusted, floorMs }) ?? Number.POSITIVE_INFINITY
+    const requested = readDeadline(head.headers, { trusted: isTrusted, floorMs }) ?? Number.POSITIVE_INFINITY
     const now = performance.now()
-    const earliest = Math.min(asked, timeoutMs > 0 ? now + timeoutMs : Number.POSITIVE_INFINITY)
+    const earliest = Math.min(requested, timeoutMs > 0 ? now + timeoutMs : Number.POSITIVE_INFINITY)
     const deadlineAt = earliest === Number.POSITIVE_INFINITY ? undefined : earliest
     if (deadlineAt !== undefined && deadlineAt <= now) return refuse(head, 'deadline', priority)
     const admit = (permit: Permit | undefined): Admission =>
       new Admitted({ priority, deadlineAt, decision, policy: name, permit, streams })
     if (!concurrency) return admit(undefined)
-    const place = takePlace(concurrency, priority, () => options.signal(deadlineAt))
+    let signal: AbortSignal | undefined
+    const place = takePlace(concurrency, priority, () => {
+      signal = options.signal(deadlineAt)
+      return signal
+    })
     if (place === undefined) return refuse(head, 'concurrency-limit', priority)
     if (!isPromise(place)) return admit(place)
-    return place.then(admit, (error: unknown) => {
-      const isOver = deadlineAt !== undefined && performance.now() >= deadlineAt - 1
-      return refuse(head, isOver && isAborted(error) ? 'deadline' : 'concurrency-limit', priority)
-    })
+    return place.then(admit, (error: unknown) =>
+      refuse(head, isDeadline(error, signal, deadlineAt) ? 'deadline' : 'concurrency-limit', priority),
+    )
   }
 
   return {
@@ -164,8 +167,14 @@ function takePlace(
   return limit.acquire({ priority, signal: makeSignal() })
 }
 
-function isAborted(error: unknown): boolean {
-  return error instanceof SdError && error.code === 'SD_ABORTED'
+/** Whether the deadline has ended a wait. Its timer can fire before the clock has reached it. */
+function isDeadline(error: unknown, signal: AbortSignal | undefined, deadlineAt: number | undefined): boolean {
+  const isOver = hasCode(signal?.reason, 'SD_DEADLINE_EXCEEDED') || performance.now() >= (deadlineAt ?? Number.POSITIVE_INFINITY)
+  return isOver && hasCode(error, 'SD_ABORTED')
+}
+
+function hasCode(error: unknown, code: SdError['code']): boolean {
+  return error instanceof SdError && error.code === code
 }
 
 function isPromise<T>(value: T | Promise<T>): value is Promise<T> {

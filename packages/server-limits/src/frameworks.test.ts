@@ -1,12 +1,14 @@
 import { once } from 'node:events'
-import { createServer } from 'node:http'
+import { createServer, type IncomingMessage } from 'node:http'
 import { connect as connectHttp2, createServer as createHttp2Server, type IncomingHttpHeaders } from 'node:http2'
 import type { AddressInfo } from 'node:net'
+import websocket from '@fastify/websocket'
 import { createBulkhead } from '@sd/concurrency-limit'
 import { createMemoryRateLimiter } from '@sd/rate-limit-memory'
 import express, { type Request } from 'express'
 import fastify from 'fastify'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { WebSocket } from 'ws'
 import { createServerLimits, type LimitedRequest, type ServerLimitsOptions } from './index.ts'
 import { ask, listen, until } from './testing/serve.ts'
 
@@ -91,6 +93,33 @@ describe('Fastify', () => {
     await until(() => responded.length === 3, 'the hooks after a response ran for all')
     expect(responded).toEqual([200, 429, 200])
     expect(concurrency.statistics().active).toBe(0)
+  })
+
+  test('limits WebSockets for as long as they are open, and takes no place of requests for them', async () => {
+    const streams = createBulkhead({ maxConcurrent: 1 })
+    const limits = createServerLimits({ streams, concurrency: createBulkhead({ maxConcurrent: 1 }) })
+    const app = fastify()
+    onTestFinished(() => app.close())
+    await app.register(websocket)
+    limits.addFastifyHooks(app)
+    app.get('/socket', { websocket: true }, (socket, request) => {
+      socket.on('message', (text) => socket.send(`${limits.admissionOf(request)?.refusal ?? 'admitted'} ${String(text)}`))
+    })
+    app.get('/', async () => 'served')
+    await app.listen({ port: 0, host: '127.0.0.1' })
+    const { port } = app.server.address() as AddressInfo
+    const open = (): WebSocket => new WebSocket(`ws://127.0.0.1:${port}/socket`).on('error', () => undefined)
+    const first = open()
+    await once(first, 'open')
+    first.send('hello')
+    expect(String((await once(first, 'message'))[0])).toBe('admitted hello')
+    const [, refused] = (await once(open(), 'unexpected-response')) as [unknown, IncomingMessage]
+    expect(refused.statusCode).toBe(503)
+    refused.on('error', () => undefined).resume()
+    expect(await ask(port)).toMatchObject({ status: 200, text: 'served' })
+    first.close()
+    await until(() => streams.statistics().active === 0, 'it is closed')
+    await once(open(), 'open')
   })
 
   test('works with inject(), which has no connection', async () => {

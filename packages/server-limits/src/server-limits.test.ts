@@ -14,7 +14,7 @@ function createHold() {
   return {
     held,
     application: (_: unknown, response: ServerResponse) => void held.push(response),
-    letGo() {
+    release() {
       for (const response of held.splice(0)) response.end('served')
     },
   }
@@ -151,7 +151,7 @@ describe('rate', () => {
 
 describe('places', () => {
   test('a request over capacity is refused before its body is read, and the connection stays open', async () => {
-    const { held, application, letGo } = createHold()
+    const { held, application, release } = createHold()
     const concurrency = createBulkhead({ maxConcurrent: 1 })
     const { port } = await serveLimited({ name: 'orders', concurrency, random: () => 0.5 }, application)
     const first = ask(port)
@@ -163,14 +163,14 @@ describe('places', () => {
     expect(head.toString()).toMatch(/^HTTP\/1\.1 503 Service Unavailable\r\n[\s\S]*retry-after: 2\r\n[\s\S]*SD_REJECTED/i)
     socket.write('12345GET /health HTTP/1.1\r\nhost: a\r\n\r\n')
     await until(() => held.length === 2, 'health on the same connection is served')
-    letGo()
+    release()
     expect(await first).toMatchObject({ status: 200, text: 'served' })
     socket.destroy()
     await until(() => concurrency.statistics().active === 0, 'no place is taken')
   })
 
   test('a refused upload gets its response although it is large', async () => {
-    const { held, application, letGo } = createHold()
+    const { held, application, release } = createHold()
     const { port } = await serveLimited({ concurrency: createBulkhead({ maxConcurrent: 1 }) }, application)
     const first = ask(port)
     await until(() => held.length === 1, 'the first is held')
@@ -180,12 +180,12 @@ describe('places', () => {
       expect(answer.status).toBe(503)
       expect(await answer.json()).toMatchObject({ code: 'SD_REJECTED' })
     }
-    letGo()
+    release()
     await first
   })
 
   test('a caller that sends Expect: 100-continue is asked to continue only if admitted', async () => {
-    const { held, application, letGo } = createHold()
+    const { held, application, release } = createHold()
     const { port } = await serveLimited({ concurrency: createBulkhead({ maxConcurrent: 1 }) }, application)
     const expecting = 'POST / HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\ncontent-length: 5\r\n\r\n'
     const first = connect(port, '127.0.0.1')
@@ -195,12 +195,12 @@ describe('places', () => {
     const second = connect(port, '127.0.0.1')
     second.write(expecting)
     expect(String((await once(second, 'data'))[0])).toMatch(/^HTTP\/1\.1 503 /)
-    letGo()
+    release()
     for (const socket of [first, second]) socket.destroy()
   })
 
   test('requests wait in the queue, and leave it when their callers disconnect', async () => {
-    const { held, application, letGo } = createHold()
+    const { held, application, release } = createHold()
     const concurrency = createBulkhead({ maxConcurrent: 1, maxQueued: 2, queueTimeoutMs: 20_000 })
     const { port } = await serveLimited({ concurrency }, application)
     const first = ask(port)
@@ -213,10 +213,10 @@ describe('places', () => {
     expect(await ask(port)).toMatchObject({ status: 503 })
     leaving.destroy()
     await until(() => concurrency.statistics().queued === 1, 'one has left')
-    letGo()
+    release()
     await first
     await until(() => held.length === 1, 'the next is served')
-    letGo()
+    release()
     expect(await third).toMatchObject({ status: 200 })
     expect(concurrency.statistics()).toMatchObject({ active: 0, queued: 0, aborted: 1 })
   })
@@ -303,20 +303,20 @@ describe('priority, deadline and trust', () => {
       { batch: 200, default: 200, critical: 200 },
     ],
   ])('the caller’s field is %s', async (_, options, expected) => {
-    const { held, application, letGo } = createHold()
+    const { held, application, release } = createHold()
     const { port } = await serveLimited({ ...options, concurrency: createBulkhead({ maxConcurrent: 10 }) }, application)
     const filling = Array.from({ length: 5 }, () => ask(port, { headers: { 'x-request-priority': 'critical' } }))
     await until(() => held.length === 5, 'half of it is full')
     for (const [priority, status] of Object.entries(expected)) {
-      const asked = ask(port, { headers: { 'x-request-priority': priority } })
+      const requested = ask(port, { headers: { 'x-request-priority': priority } })
       if (status === 200) {
         const before = held.length
         await until(() => held.length === before + 1 || held.length > 5, `${priority} is served`)
         held.pop()?.end()
       }
-      expect({ priority, status: (await asked).status }).toEqual({ priority, status })
+      expect({ priority, status: (await requested).status }).toEqual({ priority, status })
     }
-    letGo()
+    release()
     await Promise.all(filling)
   })
 
@@ -373,7 +373,7 @@ describe('priority, deadline and trust', () => {
   })
 
   test('a request after its deadline gets 504; a deadline also ends the wait in a queue', async () => {
-    const { held, application, letGo } = createHold()
+    const { held, application, release } = createHold()
     const concurrency = createBulkhead({ maxConcurrent: 1, maxQueued: 5, queueTimeoutMs: 20_000 })
     const { port } = await serveLimited({ trusted: true, concurrency }, application)
     const over = await ask(port, { headers: { 'x-request-timeout-ms': '0' } })
@@ -384,8 +384,24 @@ describe('priority, deadline and trust', () => {
     // `default` may take nine tenths of the places, and at least one.
     await until(() => held.length === 1, 'the first is held')
     expect(await ask(port, { headers: { 'x-request-timeout-ms': '50' } })).toMatchObject({ status: 504 })
-    letGo()
+    release()
     expect(await first).toMatchObject({ status: 200 })
+  })
+
+  test.each([
+    ['SD_DEADLINE_EXCEEDED', 504],
+    ['SD_ABORTED', 503],
+  ] as const)('a wait that a signal ends with %s gets %i, whatever the clock says', async (code, status) => {
+    const concurrency = createBulkhead({ maxConcurrent: 1, maxQueued: 5, queueTimeoutMs: 20_000 })
+    const limits = createServerLimits({ trusted: true, concurrency, timeoutMs: 60_000 })
+    const head = { method: 'GET', path: '/', headers: {} }
+    const first = await limits.admit(head)
+    const controller = new AbortController()
+    const second = limits.admit(head, { signal: controller.signal })
+    controller.abort(new SdError(code, 'The wait is over'))
+    expect((await second).refusal).toMatchObject({ status })
+    first.settle({ ok: true })
+    limits.close()
   })
 
   test('the signal aborts when the caller disconnects, even if it is read later', async () => {

@@ -3,8 +3,10 @@ import { constants } from 'node:http2'
 import type { Duplex } from 'node:stream'
 import { checkFunction, reportStates } from '@sd/core'
 import type { Admission, RequestHead } from './admission.ts'
+import { admitUpgrade } from './admit-upgrade.ts'
 import { watchBody } from './body-watch.ts'
 import { createDecider } from './decide.ts'
+import { createFastifyHook, type FastifyHooks, type Serving } from './fastify-hook.ts'
 import { type NodeRequest, type NodeResponse, readHead } from './node-request.ts'
 import { resolveServerLimitsOptions, type ServerLimitsOptions } from './options.ts'
 import { refuse, refuseRaw } from './refuse.ts'
@@ -17,29 +19,6 @@ export type LimitedRequest<Request extends object = IncomingMessage> = Request &
    * (`SD_DEADLINE_EXCEEDED`). Pass it to all work for the request.
    */
   readonly signal: AbortSignal
-}
-
-/** The part of a Fastify application that the hook uses. */
-export interface FastifyHooks {
-  /** Adds a hook. */
-  addHook(
-    name: 'onRequest',
-    hook: (
-      request: { readonly raw: NodeRequest },
-      reply: { readonly raw: NodeResponse; hijack(): unknown; getHeaders(): Record<string, unknown> },
-      done: () => void,
-    ) => void,
-  ): unknown
-}
-
-interface Serving {
-  readonly request: NodeRequest
-  readonly response: NodeResponse
-  /** The framework's request object, which also gets `signal`. */
-  readonly source?: object
-  readonly application: () => unknown
-  /** Called before a refusal is written. */
-  readonly beforeRefusal?: () => void
 }
 
 /** Limits of one server. */
@@ -69,7 +48,7 @@ export interface ServerLimits extends Disposable {
   middleware(request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void): void
   /**
    * For Fastify: limits all routes that are added later, in `onRequest`, before bodies are read. Sets `request.signal`,
-   * also on `request.raw`.
+   * also on `request.raw`. WebSockets of `@fastify/websocket` are limited as by `upgradeListener`.
    */
   addFastifyHooks(app: FastifyHooks): void
   /** Wraps a listener of the event `upgrade`. WebSockets are limited by rate and by `streams` for as long as they are open. */
@@ -165,44 +144,21 @@ export function createServerLimits(options: ServerLimitsOptions = {}): ServerLim
       serve({ request, response, application: () => next() })
     },
     addFastifyHooks(app) {
-      app.addHook('onRequest', (request, reply, done) => {
-        const { raw: response } = reply
-        serve({
-          request: request.raw,
-          response,
-          source: request,
-          application: done,
-          beforeRefusal() {
-            // Keep header fields of earlier hooks, such as those for CORS.
-            for (const [field, value] of Object.entries(reply.getHeaders())) response.setHeader(field, value as string)
-            reply.hijack()
-          },
-        })
-      })
+      app.addHook(
+        'onRequest',
+        createFastifyHook({ serve, decideStream, note: (request, admission) => admissions.set(request, admission) }),
+      )
     },
     upgradeListener(application) {
       checkFunction('application', application)
       return (request, socket, head) => {
-        void admitUpgrade(socket, decideStream(readHead(request)), () => application(request, socket, head))
+        void admitUpgrade(socket, decideStream(readHead(request)), ({ refusal }) => {
+          if (!refusal) application(request, socket, head)
+        })
       }
     },
     admissionOf: (request) => admissions.get(request),
     close: endReports,
     [Symbol.dispose]: endReports,
-  }
-}
-
-/** Waits for the decision about an upgrade, and refuses it or passes it to the application. */
-async function admitUpgrade(socket: Duplex, decision: Promise<Admission>, application: () => unknown): Promise<void> {
-  // Without a listener, an error of the connection during the decision would end the process.
-  const ignore = (): void => {}
-  socket.on('error', ignore)
-  const admission = await decision
-  socket.off('error', ignore)
-  if (socket.destroyed) admission.settle({ ok: true })
-  else if (admission.refusal) refuseRaw(socket, admission.refusal)
-  else {
-    socket.once('close', () => admission.settle({ ok: true }))
-    application()
   }
 }

@@ -14,6 +14,7 @@ import {
   NacosConfig,
   NacosValue,
   nacosConfigOf,
+  needsBinding,
   OnConfigChange,
   RateLimit,
   Retry,
@@ -143,6 +144,7 @@ for (const call of [() => orders.search('ann'), () => new StockClient().find('7'
   )
 }
 lines.push(await Orders.all(), registryOptionsOf(Orders), nacosConfigOf(OrdersSettings), nacosConfigOf(Orders))
+lines.push(needsBinding(orders), needsBinding(Orders), needsBinding(server))
 console.log(JSON.stringify(lines, (_, value) => (value === undefined ? null : value)))
 await client.close()
 await discovery.close()

@@ -10,7 +10,7 @@ import { connectGrpcEcho } from './grpc-echo.ts'
 
 const program = fileURLToPath(new URL('./close-server.ts', import.meta.url))
 
-/** Opens something. `ended` resolves with how it ended. */
+/** Opens a connection. `ended` resolves with its fate. */
 type Open = (port: number) => Promise<{ readonly ended: Promise<string> }>
 
 async function openSocket(port: number): Promise<Socket> {
@@ -21,18 +21,18 @@ async function openSocket(port: number): Promise<Socket> {
 
 /** Writes to a connection, and waits for a response if one is expected. */
 const raw =
-  (text: string, isAnswered: boolean): Open =>
+  (text: string, hasResponse: boolean): Open =>
   async (port) => {
     const socket = await openSocket(port)
     if (text) socket.write(text)
-    if (isAnswered) await once(socket, 'data')
+    if (hasResponse) await once(socket, 'data')
     return { ended: once(socket.resume(), 'close').then(() => 'ended') }
   }
 
 const openStream: Open = async (port) => {
   const response = await fetch(`http://127.0.0.1:${port}/stream`)
   const ended = response.text().then(
-    (text) => (text.endsWith('bye\n\n') ? 'whole' : 'cut'),
+    (text) => (text.endsWith('bye\n\n') ? 'complete' : 'cut'),
     () => 'cut',
   )
   return { ended }
@@ -45,15 +45,12 @@ const openWebSocket: Open = async (port) => {
   return { ended: once(socket, 'close').then(([code]) => (code === 1_001 ? 'received 1001' : `cut (${code})`)) }
 }
 
-/**
- * Something that is open at SIGTERM: its name, the kind of server, how it is opened, and whether `beforeDrain`
- * ends it.
- */
+/** A connection that is open at SIGTERM: its name, the kind of server, a function that opens it, and whether `beforeDrain` ends it. */
 type Row = readonly [what: string, kind: string, open: Open, hook?: boolean]
 
 /** The rows of the table, one process each. */
 export const closeRows: readonly Row[] = [
-  ['a connection that never sent a request', 'http', raw('', false)],
+  ['a connection without a request', 'http', raw('', false)],
   ['an idle keep-alive connection', 'http', raw('GET / HTTP/1.1\r\nhost: x\r\n\r\n', true)],
   ['half of a request head', 'http', raw('GET / HTTP/1.1\r\nhost:', false)],
   ['half of a request body', 'http', raw('POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\nhalf', false)],
@@ -61,7 +58,7 @@ export const closeRows: readonly Row[] = [
   ['an event stream', 'http', openStream],
   ['an event stream, ended in `beforeDrain`', 'http', openStream, true],
   [
-    'a stream of HTTP/2',
+    'an HTTP/2 stream',
     'http2',
     async (port) => {
       const session = connectHttp2(`http://127.0.0.1:${port}`).on('error', () => undefined)
@@ -85,17 +82,17 @@ export const closeRows: readonly Row[] = [
   ['`Bun.serve`: an event stream', 'Bun.serve', openStream],
 ]
 
-/** How a process with one open thing ended. */
+/** The end of a process with one open connection. */
 export interface CloseResult {
   /** Time from SIGTERM to the end, in seconds. */
   readonly tookS: number
-  /** How the open thing ended, and in parentheses the work that was cut off, as in the report. */
-  readonly became: string
+  /** Fate of the connection, and in parentheses the work that was cut, as in the report. */
+  readonly fate: string
   /** Exit code. */
   readonly code: string
 }
 
-/** Runs a process with one open thing and ends it. @param binary the runtime */
+/** Runs a process with one open connection and ends it. @param binary the runtime */
 export async function measureClose(binary: string, [, kind, open, hook = false]: Row): Promise<CloseResult> {
   const env = { ...process.env, KIND: kind, HOOK: hook ? '1' : '0' }
   const child = spawn(binary, [program], { env, stdio: ['ignore', 'pipe', 'inherit'] })
@@ -112,6 +109,6 @@ export async function measureClose(binary: string, [, kind, open, hook = false]:
   clearTimeout(killer)
   const tookS = (performance.now() - startedAt) / 1_000
   const cut = lines.find((line) => line.startsWith('error '))?.replace(/^.*: /, '')
-  const became = `${await Promise.race([ended, delay(1_000, 'still open')])}${cut ? ` (${cut})` : ''}`
-  return { tookS, became, code: String(code ?? 'killed') }
+  const fate = `${await Promise.race([ended, delay(1_000, 'still open')])}${cut ? ` (${cut})` : ''}`
+  return { tookS, fate, code: String(code ?? 'killed') }
 }

@@ -11,7 +11,7 @@ for (const row of closeRows) {
   for (const [name, binary] of runtimes) {
     const isFor = row[1] !== 'Bun.serve' || name === 'Bun'
     const measured = isFor ? measureClose(binary, row) : undefined
-    const cell = measured?.then(({ tookS, became, code }) => `${tookS.toFixed(1)} s, ${became}, ${code}`)
+    const cell = measured?.then(({ tookS, fate, code }) => `${tookS.toFixed(1)} s, ${fate}, ${code}`)
     cells.push((await cell?.catch((error: Error) => `failed: ${error.message}`)) ?? '–')
   }
   process.stdout.write(`| ${row[0]} | ${cells.join(' | ')} |\n`)

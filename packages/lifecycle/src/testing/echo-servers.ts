@@ -14,7 +14,7 @@ export interface EchoServer {
 }
 
 /** Time per request, in milliseconds, so that there are always requests in progress. */
-export const answerMs: number = 5
+export const responseMs: number = 5
 
 /** The common part of requests of `node:http` and `node:http2`. */
 interface EchoRequest extends AsyncIterable<unknown> {
@@ -25,7 +25,7 @@ interface EchoRequest extends AsyncIterable<unknown> {
 async function echo(request: EchoRequest, response: { end(body: string): unknown }): Promise<void> {
   let body = ''
   for await (const chunk of request) body += chunk
-  await delay(Number(request.url?.slice(1)) || answerMs)
+  await delay(Number(request.url?.slice(1)) || responseMs)
   response.end(body)
 }
 
@@ -45,7 +45,7 @@ export async function startWebSocketServer(): Promise<EchoServer> {
   const server = createServer()
   const sockets = new WebSocketServer({ server })
   sockets.on('connection', (socket) => {
-    socket.on('message', (message) => setTimeout(() => socket.send(String(message)), answerMs))
+    socket.on('message', (message) => setTimeout(() => socket.send(String(message)), responseMs))
   })
   return listen(server)
 }

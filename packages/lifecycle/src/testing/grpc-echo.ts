@@ -1,6 +1,6 @@
 import { promisify } from 'node:util'
 import { Client, type ClientReadableStream, credentials, Server, ServerCredentials, type ServiceDefinition } from '@grpc/grpc-js'
-import { answerMs, type EchoServer } from './echo-servers.ts'
+import { type EchoServer, responseMs } from './echo-servers.ts'
 
 const passBytes = (bytes: Buffer): Buffer => bytes
 const bytes = {
@@ -20,7 +20,7 @@ export async function startGrpcServer(): Promise<EchoServer> {
   const server = new Server()
   server.addService(echoService, {
     Echo(call: { request: Buffer }, callback: (error: null, answer: Buffer) => void) {
-      setTimeout(() => callback(null, call.request), answerMs)
+      setTimeout(() => callback(null, call.request), responseMs)
     },
     EchoTwice(call: { request: Buffer; write(answer: Buffer): void; end(): void }) {
       call.write(call.request)

@@ -41,7 +41,7 @@ export async function serveLimited(
 }
 
 /** Options of a request. */
-export interface AskOptions {
+export interface SendOptions {
   readonly path?: string
   readonly method?: string
   readonly headers?: Record<string, string>
@@ -49,7 +49,7 @@ export interface AskOptions {
 }
 
 /** Sends a request on its own connection. */
-export async function ask(port: number, { path = '/', method, headers = {}, body }: AskOptions = {}): Promise<Answer> {
+export async function ask(port: number, { path = '/', method, headers = {}, body }: SendOptions = {}): Promise<Answer> {
   const outgoing = request({
     host: '127.0.0.1',
     port,

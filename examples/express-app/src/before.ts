@@ -1,0 +1,17 @@
+import express from 'express'
+
+const port = Number(process.env['PORT'] ?? 3000)
+const { STOCK = 'http://127.0.0.1:3001', PRICES = 'http://127.0.0.1:3002' } = process.env
+
+const web = express()
+
+web.get('/orders/:id', async (request, response) => {
+  const { id } = request.params
+  const [item, price] = await Promise.all([
+    fetch(`${STOCK}/stock/${id}`).then((found) => found.json() as Promise<{ pieces: number }>),
+    fetch(`${PRICES}/prices/${id}`).then((found) => found.json() as Promise<{ amount: number }>),
+  ])
+  response.json({ id, pieces: item.pieces, price: `${price.amount} EUR` })
+})
+
+web.listen(port)

@@ -1,0 +1,1 @@
+export { type AxiosAdapterOptions, createAxiosAdapter, type ServiceCallOptions } from './adapter.ts'
