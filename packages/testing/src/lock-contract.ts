@@ -12,7 +12,7 @@ export interface LockBackend {
   /** Cuts or restores the connection between one client and the backend. */
   setConnected(lock: Lock, connected: boolean): void | Promise<void>
   /** Takes a lock from its holder without notice, as an operator or another tool does by deleting its key. */
-  takeAway(key: string): Promise<void>
+  deleteKey(key: string): Promise<void>
   /** Closes everything that is left. Called after every case. */
   dispose(): Promise<void>
 }
@@ -135,7 +135,7 @@ const cases: Readonly<Record<string, CaseBody<LockContext>>> = {
   'a holder detects that its key was deleted, although its session is alive': async ({ open, backend, eventuallyMs }) => {
     const [one, other] = [await open(), await open()]
     const [taken, kept] = [await one.acquire('job'), await one.acquire('task')]
-    await backend.takeAway('job')
+    await backend.deleteKey('job')
     await eventually(() => assert.ok(taken.signal.aborted, 'the holder should detect the loss'), eventuallyMs)
     assert.equal(kept.signal.aborted, false)
     const next = await within(other.acquire('job'), eventuallyMs, 'acquire of a lock that was taken away')

@@ -82,8 +82,8 @@ function limitCases(algorithm: RateLimitAlgorithm): Readonly<Record<string, Case
       const refused = await limiter.acquire('a')
       assert.deepEqual([refused.allowed, refused.remaining], [false, 0])
       checkNumbers(refused, 5)
-      const comesBackMs = algorithm === 'gcra' ? hourMs / 5 : hourMs
-      assert.ok(refused.retryAfterMs > comesBackMs - 60_000 && refused.retryAfterMs <= comesBackMs * 1.05 + 1)
+      const availableMs = algorithm === 'gcra' ? hourMs / 5 : hourMs
+      assert.ok(refused.retryAfterMs > availableMs - 60_000 && refused.retryAfterMs <= availableMs * 1.05 + 1)
       assert.ok(refused.resetMs >= refused.retryAfterMs)
       await assert.rejects(acquireOrReject(limiter, 'a'), { code: 'SD_REJECTED', retryable: true })
     },

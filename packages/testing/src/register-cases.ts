@@ -249,9 +249,9 @@ export const registerCases: Readonly<Record<string, CaseBody<RegistryContext>>> 
         registry.register({ ...plainSpec('orders', index), ttlMs: 120_000 }, { timeoutMs: 120_000 }),
       ),
     )
-    await eventually(async () => assert.equal((await ids(registry, 'orders')).length, 1_000), eventuallyMs)
+    await eventually(async () => assert.equal((await ids(registry, 'orders')).length, 1_000), 4 * eventuallyMs)
     await Promise.all(registrations.map((registration) => registration.deregister()))
-    await eventually(async () => assert.equal((await ids(registry, 'orders')).length, 0), eventuallyMs)
+    await eventually(async () => assert.equal((await ids(registry, 'orders')).length, 0), 4 * eventuallyMs)
   },
 }
 

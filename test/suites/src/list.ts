@@ -1,11 +1,11 @@
-/** What one test file gave: each test with its error, if it failed. */
+/** Results of one test file: each test with its error, if it failed. */
 export interface FileResult {
   readonly tests: ReadonlyMap<string, string | undefined>
-  /** How its process ended, if not by itself. */
+  /** How its process ended, if it did not exit by itself. */
   readonly crash: string | undefined
 }
 
-/** A reason for files, or for tests of files. The first that fits is in effect. */
+/** A reason to exclude files, or tests of files. The first one that matches applies. */
 export interface Reason {
   readonly file: RegExp
   /** Names of tests. @default all */
@@ -13,28 +13,28 @@ export interface Reason {
   readonly because: string
 }
 
-/** What is recorded of a suite: which of its tests are kept, and why the others are not. */
+/** The list of a suite: which of its tests apply, and why the others do not. */
 export interface SuiteList {
-  /** Files that are about something else, by reason. */
+  /** Files about other subjects, by reason. */
   readonly outOfScope: Record<string, readonly string[]>
-  /** Tests that are kept, by file. */
+  /** Tests that apply, by file. */
   readonly applied: Record<string, readonly string[]>
-  /** Tests that are not kept, by file, each with its reason. */
+  /** Excluded tests, by file, each with its reason. */
   readonly excluded: Record<string, Record<string, string>>
 }
 
-/** A suite of others. */
+/** A suite of another project. */
 export interface Suite {
   readonly name: string
-  /** Where its checkout is. */
+  /** Folder of its checkout. */
   readonly variable: string
   findFiles(checkout: string): string[]
   runFile(checkout: string, file: string): Promise<FileResult>
-  /** Why files are about something else. */
+  /** Reasons for files about other subjects. */
   readonly outOfScope: readonly Reason[]
-  /** Why tests are not kept. */
+  /** Reasons to exclude tests. */
   readonly exclusions: readonly Reason[]
-  /** Begins before the first file. */
+  /** Starts before the first file. */
   start?(checkout: string): Promise<() => Promise<void>>
 }
 
@@ -42,7 +42,7 @@ export function findReason(reasons: readonly Reason[], file: string, test?: stri
   return reasons.find((one) => one.file.test(file) && (test === undefined || !one.test || one.test.test(test)))?.because
 }
 
-/** What a run says of a list: what fails that is not excluded, and what is excluded although it passes. */
+/** Compares a run with a list. @returns tests that fail and are not excluded, and excluded tests that pass */
 export function compare(list: SuiteList, results: ReadonlyMap<string, FileResult>): readonly string[] {
   const problems: string[] = []
   for (const [file, { tests, crash }] of results) {
@@ -58,7 +58,7 @@ export function compare(list: SuiteList, results: ReadonlyMap<string, FileResult
   return problems
 }
 
-/** The list of a run. Tests that fail without a reason are not in it. */
+/** Creates the list of a run. Tests that fail without a reason are not in it. */
 export function makeList(suite: Suite, files: readonly string[], results: ReadonlyMap<string, FileResult>): SuiteList {
   const list: Mutable = { outOfScope: {}, applied: {}, excluded: {} }
   for (const file of files) {

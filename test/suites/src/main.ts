@@ -1,16 +1,19 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
+import { cacheTestsSuite } from './cache-tests/suite.ts'
 import { compare, type FileResult, findReason, makeList, type Suite, type SuiteList } from './list.ts'
 import { undiciSuite } from './undici/suite.ts'
 import { wptSuite } from './wpt/suite.ts'
 
-/** Runs a suite from its checkout: `node src/main.ts undici|wpt [--write] [part of a file's name]`. `--write` writes the list anew. */
+/** Runs a suite from its checkout: `node src/main.ts undici|wpt|cache-tests [--write] [part of a file's name]`. `--write` writes the list again. */
 const [name, ...rest] = process.argv.slice(2)
-const suite = [undiciSuite, wptSuite].find((one) => one.name === name)
+const suite = [cacheTestsSuite, undiciSuite, wptSuite].find((one) => one.name === name)
 const checkout = suite && process.env[suite.variable]
 if (suite && checkout) process.exitCode = await run(suite, resolve(checkout))
 else {
-  console.error(`usage: SD_UNDICI=<checkout> node src/main.ts undici | SD_WPT=<checkout> node src/main.ts wpt [--write] [file]`)
+  const suites =
+    'SD_UNDICI=<checkout> node src/main.ts undici | SD_WPT=<checkout> … wpt | SD_CACHE_TESTS=<checkout> … cache-tests'
+  console.error(`usage: ${suites} [--write] [file]`)
   process.exitCode = 2
 }
 

@@ -13,7 +13,7 @@ export function createOriginSource(): ReadOnlyRegistry {
   return createSource((service) => new URL(origins[Number(service.slice('origin-'.length))] as string))
 }
 
-/** A source for which every service has its only instance at the same place. */
+/** A source in which every service has one instance, at the same address. */
 export function createFixedSource(host: string, port: number): ReadOnlyRegistry {
   return createSource(() => new URL(`http://${host}:${port}`))
 }
@@ -36,7 +36,7 @@ function createSource(find: (service: string) => URL): ReadOnlyRegistry {
       yield { value: [] }
       await aborted(signal, stop.signal)
     },
-    // biome-ignore lint/correctness/useYield: it has nothing to give
+    // biome-ignore lint/correctness/useYield: it yields nothing
     async *watchAll() {
       throw new SdError('SD_UNSUPPORTED', 'A source of origins has no list of services')
     },

@@ -104,7 +104,7 @@ export function createReferenceBreaker(options: CircuitBreakerOptions, mutation:
       close: () => clearTimeout(timer),
     }
   }
-  const breaker = assembleCircuitBreaker(createEngine, changedOptions[mutation]?.(options) ?? options)
+  const breaker = assembleCircuitBreaker({ createEngine, options: changedOptions[mutation]?.(options) ?? options })
   const changes = changedBreakers[mutation]?.(breaker)
   if (mutation === 'leaves isolation on its own') {
     breaker.onStateChange(({ state }) => {

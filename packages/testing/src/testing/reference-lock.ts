@@ -183,7 +183,7 @@ export function createReferenceLocks(sessionTtlMs: number, mutation: LockMutatio
   return {
     open: async () => open(),
     setConnected: (lock, connected) => links.get(lock)?.(connected),
-    takeAway: async (key) => {
+    deleteKey: async (key) => {
       const [place] = places.queueOf(key).splice(0, 1)
       if (mutation !== 'hides a deletion') place?.lost.abort()
       places.changed()

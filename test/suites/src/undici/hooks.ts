@@ -3,8 +3,8 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 
 /**
- * Loaded before a test file of undici: its `require('..')` gives the shim, and `require('../lib/…')` the files of the undici that the client
- * has, so that their symbols and classes are the same.
+ * Loaded before a test file of undici: `require('..')` returns the shim, and `require('../lib/…')` the files of the
+ * client's undici, so that symbols and classes are identical.
  */
 const checkout = join(process.env['SD_UNDICI'] as string, '/')
 const undici = join(dirname(fileURLToPath(import.meta.resolve('undici'))), '/')

@@ -1,14 +1,14 @@
 import type { Reason } from '../list.ts'
 
-/** Test files of undici that are not about a request through a dispatcher. */
+/** Test files of undici that do not test a request through a dispatcher. */
 export const outOfScope: readonly Reason[] = [
-  { file: /^test\/(mock-|snapshot)/, because: "undici's mocks and recordings, which answer instead of a server" },
-  { file: /^test\/(proxy|socks5|env-http-proxy)/, because: 'dispatchers for proxies, which stand in the place of a service' },
+  { file: /^test\/(mock-|snapshot)/, because: "undici's mocks and recordings, which respond instead of a server" },
+  { file: /^test\/(proxy|socks5|env-http-proxy)/, because: 'dispatchers for proxies, which replace a service' },
   {
     file: /^test\/(http2|h2c|connect-h2)/,
-    because: 'HTTP/2 of undici; the client speaks it with node:http2, and has tests of its own',
+    because: 'HTTP/2 of undici; the client uses node:http2, and has its own tests',
   },
-  { file: /^test\/(pool|round-robin-pool|agent|balanced|pipeline-pipelining)/, because: 'which connection of a pool is used' },
+  { file: /^test\/(pool|round-robin-pool|agent|balanced|pipeline-pipelining)/, because: 'the choice of a connection in a pool' },
   {
     file: /^test\/client-(connect|keep-alive|pipelining|unref|wasm|node-max|head-reset|idempotent)/,
     because: 'one connection: opening, keeping, pipelining, reset',
@@ -23,7 +23,7 @@ export const outOfScope: readonly Reason[] = [
   },
   {
     file: /^test\/(client-timeout|request-timeout2?|fetch\/fetch-timeouts)\.js$/,
-    because: "turns undici's own clock by hand; the limits have tests in packages/client",
+    because: "sets undici's own clock; the limits have tests in packages/client",
   },
   {
     file: /^test\/issue-(2065|2590|3356|3897|3904|3934|3959|4389|4691|4780|4806|4880|5087|5137|5356|5381|5390|5404|5638|810|803)\.js$/,
@@ -41,7 +41,7 @@ export const outOfScope: readonly Reason[] = [
 ]
 
 const connection =
-  'the state of one connection: busy, pipelined, closed at that moment. The client has many, and begins a request a moment later'
+  'the state of one connection: busy, pipelined, closed at that moment. The client has many connections, and begins a request slightly later'
 
 /** Tests that fail through `client.dispatcher`. */
 export const exclusions: readonly Reason[] = [
@@ -53,20 +53,20 @@ export const exclusions: readonly Reason[] = [
   {
     file: /client-stream\.js/,
     test: /needDrain/,
-    because: 'dispatch returns true: a service has no queue whose fill it could tell of',
+    because: 'dispatch returns true: a service has no queue whose length it could report',
   },
   {
     file: /./,
     test: /reset|connection header per RFC 7230/,
     because: 'the connection field is for one connection: the client leaves it out, and keeps its connections',
   },
-  { file: /invalid-headers\.js/, because: 'fields of one connection (RFC 9110, 7.6.1) are left out, where undici refuses them' },
+  { file: /invalid-headers\.js/, because: 'fields of one connection (RFC 9110, 7.6.1) are left out; undici rejects them' },
   {
     file: /(content-length|query)\.js/,
     test: /content-length/,
-    because: 'a content-length that does not fit a body of known length is corrected, where undici refuses it',
+    because: 'a content-length that differs from the length of the body is corrected; undici rejects it',
   },
-  { file: /request-crlf\.js/, because: 'refused too, with a message that names the field' },
+  { file: /request-crlf\.js/, because: 'also rejected, with a message that names the field' },
   {
     file: /body-sent-hooks|client-dispatch/,
     test: /onBodySent|onRequestSent/,
@@ -75,7 +75,7 @@ export const exclusions: readonly Reason[] = [
   {
     file: /client\.js/,
     test: /url-like url|absolute url as path/,
-    because: 'a path is a path of a service; an absolute URL is for proxies',
+    because: 'a path belongs to a service; an absolute URL is for proxies',
   },
   {
     file: /client\.js/,
@@ -90,11 +90,11 @@ export const exclusions: readonly Reason[] = [
   {
     file: /client\.js/,
     test: /custom stream|empty stream/,
-    because: 'streams are read by iteration, which destroys none that asks not to be',
+    because: 'streams are read by iteration, which does not destroy a stream with autoDestroy: false',
   },
   { file: /connect/, because: 'CONNECT is refused: a tunnel is to a host, not to a service' },
   { file: /client-dispatch/, test: /connect call/, because: 'CONNECT is refused: a tunnel is to a host, not to a service' },
-  { file: /dump-interceptor/, because: 'which of two errors comes first' },
+  { file: /dump-interceptor/, because: 'the order of two errors' },
   {
     file: /issue-3410|client-dispatch/,
     test: /FastTimers|expected order/,

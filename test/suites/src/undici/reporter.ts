@@ -1,6 +1,6 @@
 import type { TestEvent } from 'node:test/reporters'
 
-/** A line of JSON for every test that has ended. */
+/** Writes a line of JSON for every test that has ended. */
 // biome-ignore lint/style/noDefaultExport: node:test takes the default export of a reporter
 export default async function* report(source: AsyncIterable<TestEvent>): AsyncGenerator<string> {
   for await (const event of source) {

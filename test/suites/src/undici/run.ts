@@ -6,7 +6,7 @@ import type { FileResult } from '../list.ts'
 
 const here = (name: string): string => fileURLToPath(new URL(name, import.meta.url))
 
-/** Folders of undici's repository that hold tests of what sends. */
+/** Folders of undici's repository that contain tests of requests. */
 const folders = ['test', 'test/fetch', 'test/interceptors', 'test/node-test']
 
 /** The test files of a checkout. */
@@ -19,7 +19,7 @@ export function findFiles(checkout: string): string[] {
   return files.sort()
 }
 
-/** Runs one test file. With `SD_SUITE_BARE=1` nothing goes through the client: what fails then is not the client's doing. */
+/** Runs one test file. With `SD_SUITE_BARE=1` no request goes through the client: a test that fails then does not fail because of the client. */
 export function runFile(checkout: string, file: string): Promise<FileResult> {
   const args = [
     '--expose-gc',
@@ -56,10 +56,10 @@ interface Line {
   readonly error?: string
 }
 
-/** Tests come after those that they contain; only those that contain none are results. */
+/** A test is reported after its subtests. Only tests without subtests are results. */
 function readResult(output: string, crash: string | undefined): FileResult {
   const tests = new Map<string, string | undefined>()
-  /** By nesting: what waits for the name of what contains it. */
+  /** By nesting: results that wait for the name of their parent. */
   const pending: { path: string; error: string | undefined; skip: boolean }[][] = []
   for (const text of output.split('\n')) {
     if (!text.startsWith('{"name"')) continue

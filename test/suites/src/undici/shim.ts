@@ -1,7 +1,7 @@
 import undici, { type Dispatcher } from 'undici'
 import { throughClient } from './through-client.ts'
 
-/** undici, with all that it sends going through `client.dispatcher`: what `require('undici')` of its own tests gives. */
+/** undici, whose requests all go through `client.dispatcher`. Its own tests receive this from `require('undici')`. */
 const shim: Record<string, unknown> = { ...undici }
 if (process.env['SD_SUITE_BARE'] !== '1') {
   const base = undici as unknown as Record<string, never>
@@ -17,5 +17,5 @@ if (process.env['SD_SUITE_BARE'] !== '1') {
   undici.setGlobalDispatcher(agent)
 }
 
-// Getters, such as that of CacheStorage, and what tests set.
+// Getters, such as that of CacheStorage, and properties that tests set.
 export { shim as 'module.exports' }

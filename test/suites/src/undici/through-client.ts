@@ -7,13 +7,13 @@ import { createOriginSource, serviceAt } from '../origin-source.ts'
 type Options = Dispatcher.DispatchOptions
 type Dispatch = (options: Options, handler: Dispatcher.DispatchHandler) => boolean
 
-/** A client whose services are origins, and which sends with a function of undici's. */
+/** A client whose services are origins, and which sends with a function of undici. */
 function createOriginClient(dispatch: Dispatch): ServiceClient {
   return createServiceClient({
     discovery: createDiscovery({ source: createOriginSource(), coalesceMs: 0 }),
     balancer: createRoundRobinBalancer(),
     transport: createUndiciTransport({ dispatcher: { dispatch } as unknown as Dispatcher }),
-    // As undici has them: no limit for the whole, no attempt but one.
+    // As in undici: no time limit for the whole request, and a single attempt.
     timeoutMs: 0,
     retry: false,
     maxResponseBytes: 2 ** 31,
@@ -28,9 +28,8 @@ interface Limits {
   readonly bodyTimeout?: number
 }
 
-/**
- * A class of undici's dispatchers whose requests go through `client.dispatcher` before they get to what they are of undici: connections,
- * events, properties, `close` and `destroy` stay its own.
+/** A dispatcher class of undici whose requests go through `client.dispatcher` before they reach undici. Connections,
+ * events, properties, `close` and `destroy` are those of undici.
  *
  * @param takesOrigin whether the origin is the first argument of the constructor, as with `Client` and `Pool`; not for `Agent`
  */
@@ -39,8 +38,8 @@ export function throughClient<Base extends DispatcherClass>(base: Base, takesOri
     readonly sdOwn: string | undefined
     readonly sdLimits: Limits
     readonly sdClient: ServiceClient
-    // Not private fields: undici hands itself on as a Proxy.
-    /** Requests that have not got to undici yet. */
+    // Not private fields: undici passes itself on as a Proxy.
+    /** Requests that have not reached undici yet. */
     sdWaiting = 0
     sdWhenStarted: (() => void)[] = []
     sdIsClosing = false
@@ -85,7 +84,7 @@ export function throughClient<Base extends DispatcherClass>(base: Base, takesOri
       }
     }
 
-    /** Notices what ends before it gets to undici. */
+    /** Records a request that ends before it reaches undici. */
     sdWatch(handler: Dispatcher.DispatchHandler): Dispatcher.DispatchHandler {
       return watchErrors(handler, () => this.sdStarted())
     }
@@ -113,7 +112,7 @@ export function throughClient<Base extends DispatcherClass>(base: Base, takesOri
       )
     }
 
-    /** What was dispatched before must have got to undici, which it would have done at once without the client. */
+    /** Waits until earlier requests have reached undici: without the client they would have done so at once. */
     sdAfterStart(end: () => Promise<void>, args: readonly unknown[], now: (...all: readonly unknown[]) => unknown): unknown {
       if (this.sdWaiting === 0) return now(...args)
       this.sdIsClosing = true

@@ -7,7 +7,7 @@ import { createDiscovery } from '@sd/discovery'
 import * as undici from 'undici'
 import { createFixedSource } from '../origin-source.ts'
 
-/** What a test of web-platform-tests sees of a page, with `client.fetch` as its `fetch`: `node page.ts <checkout> <file> <port>`. */
+/** The globals of a page for web-platform-tests, with `client.fetch` as `fetch`: `node page.ts <checkout> <file> <port>`. */
 const [root, file, port] = process.argv.slice(2) as [string, string, string]
 const client = createServiceClient({
   discovery: createDiscovery({ source: createFixedSource('127.0.0.1', Number(port)), coalesceMs: 0 }),
@@ -30,7 +30,7 @@ page['fetch'] =
     : (input: string | URL | Request, init?: RequestInit) =>
         client.fetch(input instanceof Request ? (input as never) : resolveUrl(input), init)
 
-/** Relative to the page, as a page does; what is no URL is the client's to refuse. */
+/** Resolves a URL relative to the page. The client rejects an invalid one. */
 function resolveUrl(input: unknown): string {
   return URL.parse(String(input), location.href)?.href ?? String(input)
 }
@@ -69,7 +69,7 @@ function load(path: string): void {
   runInThisContext(path.includes('.sub.') ? fillIn(source) : source, { filename: path })
 }
 
-/** What the server puts into files with `.sub.` in their name. */
+/** Values that the server substitutes in files with `.sub.` in their name. */
 function fillIn(source: string): string {
   return source.replaceAll(/\{\{([^}]*)\}\}/g, (_, name: string) => {
     if (name.startsWith('ports')) return port

@@ -1,11 +1,11 @@
 import type { Reason } from '../list.ts'
 
-/** Test files of web-platform-tests that are about what a page has and a program has not. */
+/** Test files of web-platform-tests about features of a page that a program does not have. */
 export const outOfScope: readonly Reason[] = [
   { file: /fetch\/api\/(cors|credentials)\//, because: 'CORS and cookies: a program has no origin and no cookie store' },
   {
     file: /cross-origin|orb|metadata|origin\/|private-network|local-network|security\/(?!1xx)/,
-    because: 'what protects a page from other origins',
+    because: 'protection of a page from other origins',
   },
   { file: /http-cache|request-cache|stale-while|api\/abort\/cache|conditional-get/, because: 'the cache of a browser' },
   {
@@ -30,23 +30,23 @@ export const exclusions: readonly Reason[] = [
     file: /redirect-(mode|location|empty-location)/,
     test: /manual/,
     because:
-      'redirect: manual gives the redirect itself, as fetch of Node does: a program has no navigation to make of an opaque one',
+      "redirect: manual returns the redirect itself, as Node's fetch does: a program has no navigation that needs an opaque one",
   },
   { file: /redirect-(mode|back)/, because: 'modes and types of responses from other origins' },
   {
     file: /request-headers\.any|accept-header/,
-    because: 'sends no accept, accept-language and user-agent of its own: those of the service are in effect',
+    because: 'sends no default accept, accept-language and user-agent: those of the service are in effect',
   },
   {
     file: /header-values/,
-    because: 'control characters in values are refused (RFC 9110, 5.5); the fetch standard lets all but three pass',
+    because: 'control characters in values are rejected (RFC 9110, 5.5); the fetch standard allows all but three',
   },
-  { file: /header-value-combining/, because: "lines of the response end without CR, which Node's parser refuses" },
-  { file: /request-headers-case/, because: 'names are sent in lower case: Headers does not tell in which case they were given' },
-  { file: /redirect-location-escape/, because: 'bytes that are not UTF-8 become U+FFFD, as in fetch of Node' },
+  { file: /header-value-combining/, because: "lines of the response end without CR, which Node's parser rejects" },
+  { file: /request-headers-case/, because: 'names are sent in lower case: Headers does not keep their case' },
+  { file: /redirect-location-escape/, because: "bytes that are not UTF-8 become U+FFFD, as in Node's fetch" },
   {
     file: /request-upload/,
-    because: 'what a browser does with uploads over HTTP/1.1: no streams, no text in them, 421 asked again',
+    because: 'rules of browsers for uploads over HTTP/1.1: no streams, no text in streams, a retry after 421',
   },
   { file: /integrity/, because: 'integrity is not checked' },
   {
@@ -58,7 +58,7 @@ export const exclusions: readonly Reason[] = [
     file: /stream-safe|broken-then|consume-empty|request-disturbed|headers-guard|header-setcookie/,
     because: 'the Request and Response of undici, also with its own fetch',
   },
-  { file: /api-and-duplicate|1xx-response/, because: 'refused by undici, also with its own fetch' },
+  { file: /api-and-duplicate|1xx-response/, because: 'rejected by undici, also with its own fetch' },
   { file: /range\/general/, because: 'fields that a page must not set, and accept-encoding: identity with range' },
   { file: /response\/json/, because: 'a URL with the scheme data' },
 ]

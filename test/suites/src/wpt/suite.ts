@@ -10,7 +10,7 @@ const here = (name: string): string => fileURLToPath(new URL(name, import.meta.u
 
 let port = ''
 
-/** The fetch tests of web-platform-tests, with `client.fetch` in the place of `fetch`. */
+/** The fetch tests of web-platform-tests, with `client.fetch` as `fetch`. */
 export const wptSuite: Suite = {
   name: 'wpt',
   variable: 'SD_WPT',
@@ -56,12 +56,12 @@ function runFile(checkout: string, file: string): Promise<FileResult> {
       for (const line of output.split('\n')) {
         if (!line.startsWith('{"name"')) continue
         const { name: told, error } = JSON.parse(line) as { name: string; error?: string }
-        // The port is another one each time.
+        // The port differs each time.
         const name = told.replaceAll(`:${port}`, '')
         tests.set(tests.has(name) ? `${name} (${tests.size})` : name, error)
       }
       const crash = signal ? `was ended by ${signal}` : undefined
-      // A page that does not end has no results: the whole file has failed.
+      // A page that does not finish has no results: the whole file has failed.
       if (tests.size === 0) tests.set('the file', `no results${code ? `, exit code ${code}` : ''}`)
       resolve({ tests, crash })
     })
