@@ -12,6 +12,7 @@ import {
   sleep,
 } from '@sd/core'
 import { cutBody, emptyBody } from './fault-bodies.ts'
+import { type FaultTarget, faultsOf, matchesFaultRule } from './fault-choice.ts'
 import { FAULT_HEADER, readFaultHeader } from './fault-header.ts'
 import { handleWithFault } from './fault-server.ts'
 import {
@@ -47,14 +48,6 @@ export interface FaultInjection {
   configure(settings: FaultSettings): void
 }
 
-/** A call or request for which a fault is chosen. */
-interface FaultTarget {
-  readonly service: string
-  readonly method: string
-  readonly path: string
-  readonly header: string | undefined
-}
-
 /**
  * Creates a fault injection for drills. It is off by default, and costs almost nothing while it is off.
  *
@@ -66,11 +59,11 @@ export function createFaultInjection(options: FaultInjectionOptions = {}): Fault
   checkFunction('random', random)
   let settings: ResolvedFaultSettings = checkFaultSettings('', first)
 
-  function choose(target: FaultTarget): ResolvedRule | undefined {
+  function choose(target: FaultTarget & { readonly header: string | undefined }): ResolvedRule | undefined {
     const { rules, header } = settings
     const asked = header && target.header !== undefined ? readFaultHeader(target.header) : undefined
     for (const rule of asked ? [asked, ...rules] : rules) {
-      if (matches(rule, target) && random() < rule.share) return rule
+      if (matchesFaultRule(rule, target) && random() < rule.share) return rule
     }
     return undefined
   }
@@ -119,22 +112,6 @@ export function createFaultInjection(options: FaultInjectionOptions = {}): Fault
       settings = checkFaultSettings('', next)
     },
   }
-}
-
-function matches(rule: ResolvedRule, { service, method, path }: FaultTarget): boolean {
-  return (
-    (rule.service === undefined || rule.service === service) &&
-    (rule.methods === undefined || rule.methods.includes(method)) &&
-    (rule.pathPrefix === undefined || path.startsWith(rule.pathPrefix))
-  )
-}
-
-function faultsOf({ delayMs, jitterMs, error, cutAfterBytes }: ResolvedRule): readonly ('delay' | 'error' | 'cut')[] {
-  return [
-    ...(delayMs + jitterMs > 0 ? (['delay'] as const) : []),
-    ...(error === undefined ? [] : (['error'] as const)),
-    ...(cutAfterBytes === undefined ? [] : (['cut'] as const)),
-  ]
 }
 
 function textOf(value: HeaderFields[string]): string | undefined {

@@ -48,8 +48,11 @@ export interface FaultSettings {
 /** A rule with defaults applied. */
 export interface ResolvedRule extends FaultRule {
   readonly name: string
+  /** Share of the calls, from 0 to 1. */
   readonly share: number
+  /** Delay before the request is sent or handled, in milliseconds. */
   readonly delayMs: number
+  /** Upper bound of a random addition to the delay, in milliseconds. */
   readonly jitterMs: number
 }
 
@@ -122,7 +125,7 @@ export function checkRule(path: string, value: unknown, name: string): ResolvedR
 
 function checkMethods(path: string, methods: unknown): void {
   const ok = Array.isArray(methods) && methods.length > 0 && methods.every((method) => /^[A-Z]{1,20}$/.test(String(method)))
-  if (!ok) throw invalidError(path, methods, 'an array of methods in upper case')
+  if (!ok) throw invalidError(path, methods, 'an array of HTTP methods in upper case')
 }
 
 function isErrorStatus(value: unknown): boolean {

@@ -1,3 +1,10 @@
-export { FAULT_HEADER } from './fault-header.ts'
+export { type FaultTarget, faultsOf, matchesFaultRule } from './fault-choice.ts'
+export { FAULT_HEADER, readFaultHeader } from './fault-header.ts'
 export { createFaultInjection, type FaultInjection, type FaultInjectionOptions } from './fault-injection.ts'
-export { checkFaultSettings, type FaultRule, type FaultSettings } from './fault-settings.ts'
+export {
+  checkFaultSettings,
+  checkRule as checkFaultRule,
+  type FaultRule,
+  type FaultSettings,
+  type ResolvedRule as ResolvedFaultRule,
+} from './fault-settings.ts'

@@ -1,5 +1,5 @@
-import { type RateLimiter, subscribeTelemetry } from '@sd/core'
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { type RateLimiter, SdError, subscribeTelemetry } from '@sd/core'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { assembleRateLimiter, type RateLimiterAdapter } from './assemble-rate-limiter.ts'
 import { createLocalRateLimit } from './local-rate-limit.ts'
 import { checkRateLimit } from './rate-limit-options.ts'
@@ -186,4 +186,84 @@ test('the backend is closed once', async () => {
     await limiter.close()
   }
   expect(close).toHaveBeenCalledTimes(1)
+})
+
+describe('a call that waits', () => {
+  const refusal = { allowed: false, limit: 1, remaining: 0, windowMs: 1_000, resetMs: 1_000, retryAfterMs: 1_000 }
+  const grant = { ...refusal, allowed: true, retryAfterMs: 0 }
+
+  test('asks once, and again only after retryAfterMs, with jitter', async () => {
+    vi.spyOn(Math, 'random').mockReturnValue(0.5)
+    const take = vi.fn().mockReturnValueOnce(refusal).mockReturnValue(grant)
+    const limiter = assemble({ take, jitterMs: 200 })
+    const call = follow(limiter.acquire('a', { wait: true }))
+    await vi.advanceTimersByTimeAsync(1_099)
+    expect([call.state, take.mock.calls.length]).toEqual(['waits', 1])
+    await vi.advanceTimersByTimeAsync(1)
+    expect([call.state, take.mock.calls.length]).toEqual(['allowed', 2])
+    vi.restoreAllMocks()
+    await limiter.close()
+  })
+
+  test('does not ask before the calls in front of it have left', async () => {
+    const take = vi.fn(() => new Promise<never>(() => undefined))
+    const limiter = assemble({ take, maxWaiting: 2 })
+    const calls = [0, 1, 2].map(() => follow(limiter.acquire('a', { wait: true })))
+    await vi.advanceTimersByTimeAsync(100)
+    expect(calls.map(({ state }) => state)).toEqual(['waits', 'waits', 'SD_REJECTED'])
+    expect(take).toHaveBeenCalledTimes(1)
+    await limiter.close()
+    await vi.advanceTimersByTimeAsync(0)
+    expect(calls.map(({ state }) => state)).toEqual(['SD_CLOSED', 'SD_CLOSED', 'SD_REJECTED'])
+  })
+
+  test('takes nothing if it is aborted together with the one in front of it', async () => {
+    const take = vi.fn(() => new Promise<never>(() => undefined))
+    const limiter = assemble({ take })
+    const controller = new AbortController()
+    const calls = [0, 1].map(() => follow(limiter.acquire('a', { wait: true, signal: controller.signal })))
+    await vi.advanceTimersByTimeAsync(0)
+    controller.abort()
+    await vi.advanceTimersByTimeAsync(0)
+    expect(calls.map(({ state }) => state)).toEqual(['SD_ABORTED', 'SD_ABORTED'])
+    expect(take).toHaveBeenCalledTimes(1)
+    await limiter.close()
+  })
+
+  test('gets the time limit of the backend as it is', async () => {
+    const error = new SdError('SD_TIMEOUT', 'the backend did not respond')
+    const limiter = assemble({ take: () => Promise.reject(error) })
+    await expect(limiter.acquire('a', { wait: true })).rejects.toBe(error)
+    await limiter.close()
+  })
+
+  test('leaves nothing behind: with a full queue its key is tried again', async () => {
+    const take = vi.fn((key: string) => (key === 'b' ? refusal : grant))
+    const limiter = assemble({ take, maxWaiting: 1 })
+    await limiter.acquire('a', { wait: true })
+    const waits = follow(limiter.acquire('b', { wait: true }))
+    await vi.advanceTimersByTimeAsync(0)
+    expect((await limiter.acquire('a', { wait: true })).allowed).toBe(true)
+    expect(waits.state).toBe('waits')
+    await limiter.close()
+  })
+})
+
+test('closing and disposing wait for the backend', async () => {
+  const closed = Promise.withResolvers<undefined>()
+  const limiter = assemble({ close: () => closed.promise })
+  const done: string[] = []
+  void limiter.close().then(() => done.push('close'))
+  void limiter[Symbol.asyncDispose]().then(() => done.push('dispose'))
+  await vi.advanceTimersByTimeAsync(10)
+  expect(done).toEqual([])
+  closed.resolve(undefined)
+  await vi.advanceTimersByTimeAsync(0)
+  expect(done).toEqual(['close', 'dispose'])
+})
+
+test('a key may have 512 characters', async () => {
+  const limiter = assemble()
+  expect((await limiter.acquire('x'.repeat(512))).allowed).toBe(true)
+  await limiter.close()
 })

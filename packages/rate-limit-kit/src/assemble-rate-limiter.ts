@@ -82,9 +82,11 @@ export function assembleRateLimiter(adapter: RateLimiterAdapter): RateLimiter {
     waiting++
     callFirst(queue)
     const deadlineAt = performance.now() + maxWaitMs
+    let limited: AbortSignal | undefined
     try {
       return await withAnySignal([signal, closing.signal], (either) =>
         withTimeout({ timeoutMs: maxWaitMs, what: name, signal: either }, async (own) => {
+          limited = own
           await turn
           // A call that gave up in the queue must not take units when its turn comes.
           own.throwIfAborted()
@@ -93,7 +95,9 @@ export function assembleRateLimiter(adapter: RateLimiterAdapter): RateLimiter {
       )
     } catch (error) {
       if (closing.signal.aborted) throw closedError(name)
-      throw error instanceof SdError && error.code === 'SD_TIMEOUT' && performance.now() >= deadlineAt - 1 ? tooLong() : error
+      // A limit of the backend has the same code.
+      const isOver = error instanceof SdError && error.code === 'SD_TIMEOUT' && error === limited?.reason
+      throw isOver ? tooLong() : error
     } finally {
       waiting--
       queue.delete(start)

@@ -80,6 +80,7 @@ describe('any history', () => {
           const [decision, reference] = [take(Math.min(cost, burst)), expected(Math.min(cost, burst))]
           expect(decision.allowed).toBe(reference.allowed)
           expect(decision.remaining).toBe(reference.remaining)
+          expect(decision.windowMs).toBeCloseTo(reference.windowMs, 6)
           expect(Math.abs(decision.resetMs - reference.resetMs)).toBeLessThanOrEqual(1)
           expect(Math.abs(decision.retryAfterMs - reference.retryAfterMs)).toBeLessThanOrEqual(1)
         }
@@ -140,11 +141,31 @@ describe('memory', () => {
     expect(limit.take('b', 1).allowed).toBe(true)
   })
 
+  test('is not freed for a key that is known', () => {
+    const limit = createLocalRateLimit(rule, 3)
+    for (const key of ['a', 'b', 'c', 'c']) limit.take(key, 1)
+    expect(limit.size).toBe(3)
+    expect(['a', 'b', 'c'].map((key) => limit.take(key, 1).remaining)).toEqual([0, 0, 0])
+  })
+
+  test('of a window is one entry per segment, however many calls it has', () => {
+    const window = checkRateLimit({ limit: 1_000, windowMs: 1_000, algorithm: 'sliding-window' })
+    let state: readonly number[] | undefined
+    for (let call = 0; call < 500; call++) ({ state } = takeFromWindow(window, state, 1, 5_000 + (call % 2)))
+    expect(state).toEqual([100, 500])
+  })
+
   test('is freed as calls come, and cost 0 adds no key', () => {
     const limit = createLocalRateLimit(rule, 1_000)
     for (let key = 0; key < 100; key++) limit.take(`key ${key}`, 1)
     expect(limit.size).toBe(100)
-    vi.advanceTimersByTime(1_000)
+    vi.advanceTimersByTime(499)
+    limit.take('other', 0)
+    expect(limit.size).toBe(100)
+    // A unit returns after 500 ms. Each call looks at two keys, so that none takes long.
+    vi.advanceTimersByTime(1)
+    limit.take('other', 0)
+    expect(limit.size).toBe(98)
     for (let call = 0; call < 60; call++) limit.take('other', 0)
     expect(limit.size).toBe(0)
   })

@@ -8,8 +8,8 @@ import { createRedisRateLimiter, type RedisRateLimiter, type RedisRateLimiterOpt
 const redis = await obtainServer('redis', { own: true })
 const toxiproxy = await obtainServer('toxiproxy')
 const hourMs = 3_600_000
-/** A command timeout that a busy machine can meet. */
-const operationTimeoutMs = 1_000
+/** A command timeout that a busy machine can meet: no test but that of a hung server waits for it. */
+const operationTimeoutMs = 10_000
 
 function open(port: number, options: Partial<RedisRateLimiterOptions> = {}): RedisRateLimiter {
   return createRedisRateLimiter({
@@ -66,23 +66,19 @@ describe.runIf(redis)('when Redis is unreachable', () => {
 
   test('disconnects from a hung server after the timeout, and then decides without delay', async () => {
     await using server = await startRedis(redis)
-    await using limiter = open(server.port, { operationTimeoutMs: 300 })
-    await limiter.ping()
+    await using limiter = open(server.port, { operationTimeoutMs: 1_000 })
+    await eventually(() => limiter.ping(), 20_000)
     await server.pause()
-    const decisions = await within(
-      Promise.all([1, 2, 3].map(() => limiter.acquire('a'))),
-      5_000,
-      'calls to a server that stands still',
-    )
+    const decisions = await within(Promise.all([1, 2, 3].map(() => limiter.acquire('a'))), 5_000, 'calls to a hung server')
     expect(decisions.map(({ degraded }) => degraded)).toEqual(['local', 'local', 'local'])
     await eventually(() => expect(limiter.state).toBe('disconnected'), 5_000)
     const startedAt = performance.now()
     for (let call = 0; call < 50; call++) expect((await limiter.acquire('a')).degraded).toBe('local')
-    expect(performance.now() - startedAt).toBeLessThan(50 * 300)
+    expect(performance.now() - startedAt).toBeLessThan(50 * 1_000)
     await server.resume()
     await eventually(async () => expect((await limiter.acquire('a')).degraded).toBeUndefined(), 10_000)
     await server.pause()
-    await within(limiter.close(), 5_000, 'close() while the server stands still')
+    await within(limiter.close(), 5_000, 'close() with a hung server')
     await expect(limiter.acquire('a')).rejects.toMatchObject({ code: 'SD_CLOSED' })
     expect(limiter.state).toBe('closed')
   })
@@ -149,22 +145,22 @@ describe.runIf(redis)('when Redis is unreachable', () => {
 })
 
 describe.runIf(redis && toxiproxy)('when the way to Redis is broken', () => {
-  test('reconnects after a cut, a black hole, and a handshake without a reply', { timeout: 60_000 }, async () => {
+  test('reconnects after a cut, a black hole, and a handshake without a reply', { timeout: 180_000 }, async () => {
     if (!redis || !toxiproxy) return
     await using server = await startRedis(redis)
     await using proxy = await startToxiproxy(toxiproxy)
     const link = await proxy.link(server.port)
-    await using limiter = open(link.port, { limit: 1_000_000 })
-    await limiter.ping()
+    await using limiter = open(link.port, { limit: 1_000_000, operationTimeoutMs: 1_000 })
+    await eventually(() => limiter.ping(), 20_000)
     for (const harm of [() => link.cut(), () => link.blackHole()]) {
       await harm()
-      await eventually(async () => expect((await limiter.acquire('a')).degraded).toBe('local'), 10_000)
+      await eventually(async () => expect((await limiter.acquire('a')).degraded).toBe('local'), 20_000)
       await eventually(async () => {
         await limiter.acquire('a')
         expect(limiter.state).toBe('disconnected')
-      }, 10_000)
+      }, 20_000)
       await link.restore()
-      await eventually(async () => expect((await limiter.acquire('a')).degraded).toBeUndefined(), 15_000)
+      await eventually(async () => expect((await limiter.acquire('a')).degraded).toBeUndefined(), 20_000)
     }
   })
 })

@@ -30,19 +30,19 @@ export function createRedisRateLimiter(options: RedisRateLimiterOptions): RedisR
   const local = createLocalRateLimit(checked.localRule, checked.maxLocalKeys)
   const windowUs = String(rule.windowMs * 1000)
 
-  async function askBucket(key: string, cost: number, signal: AbortSignal | undefined): Promise<RateLimitDecision> {
+  async function takeFromSharedBucket(key: string, cost: number, signal: AbortSignal | undefined): Promise<RateLimitDecision> {
     const values = [String(rule.limit), windowUs, String(rule.burst), String(cost)]
     const [allowed, level] = await evaluate(bucketScript, `${prefix}:bucket:${key}`, values, signal)
     return describeBucket(rule, allowed === 1, Number(level), cost)
   }
-  async function askWindow(key: string, cost: number, signal: AbortSignal | undefined): Promise<RateLimitDecision> {
+  async function takeFromSharedWindow(key: string, cost: number, signal: AbortSignal | undefined): Promise<RateLimitDecision> {
     // State with segments of another length can't be read, so it has another key.
     const values = [String(rule.limit), windowUs, String(cost)]
     const reply = await evaluate(windowScript, `${prefix}:window-${rule.windowMs}:${key}`, values, signal)
     const state = String(reply[2]).split(' ').filter(Boolean).map(Number)
     return describeWindow(rule, reply[0] === 1, state, cost, Number(reply[1]) / 1000)
   }
-  const ask = rule.algorithm === 'gcra' ? askBucket : askWindow
+  const ask = rule.algorithm === 'gcra' ? takeFromSharedBucket : takeFromSharedWindow
 
   async function evaluate(
     { sha, text }: Script,

@@ -1,0 +1,1 @@
+export { createGrpcJson, type GrpcJsonOptions } from './grpc-json.ts'

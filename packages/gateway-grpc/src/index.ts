@@ -1,0 +1,2 @@
+export { createGrpc, type GrpcOptions } from './grpc.ts'
+export type { GrpcRouteOptions } from './grpc-call.ts'

@@ -1,0 +1,6 @@
+export {
+  type AccessLists,
+  createIpAccessFilter,
+  type IpAccessOptions,
+  type IpAccessParts,
+} from './ip-access-filter.ts'

@@ -1,0 +1,2 @@
+export { createTcp } from './tcp.ts'
+export type { TcpRouteOptions } from './tcp-options.ts'

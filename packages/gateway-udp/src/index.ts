@@ -1,0 +1,2 @@
+export { createUdp } from './udp.ts'
+export type { UdpRouteOptions } from './udp-options.ts'
