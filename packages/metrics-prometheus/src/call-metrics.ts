@@ -1,7 +1,7 @@
 import { originOf, type TelemetryCall, type TelemetryEvents } from '@sd/core'
 import { guardExemplars } from './exemplars.ts'
 import type { MetricContext } from './metric-context.ts'
-import type { Labels } from './series.ts'
+import type { GaugeValue } from './series.ts'
 
 // RFC 9110, RFC 5789 and the QUERY method. A peer can send any other method, so those share one label value.
 const methods = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'CONNECT', 'QUERY'])
@@ -70,7 +70,7 @@ export function measureCalls({ series, listen, options, instanceName, instanceVa
   })
 
   // Calls whose start was observed. A call that began earlier was never added to the active ones, so it is not subtracted.
-  const started = new WeakMap<TelemetryCall, Labels>()
+  const started = new WeakMap<TelemetryCall, GaugeValue>()
   listen('sd:v1:call:start', ({ call }) => {
     started.set(call, active.add([call.service], 1))
   })
@@ -79,7 +79,7 @@ export function measureCalls({ series, listen, options, instanceName, instanceVa
     const { service } = call
     const method = methods.has(call.method) ? call.method : 'other'
     const countedAs = started.get(call)
-    if (countedAs) active.addTo(countedAs, -1)
+    if (countedAs) countedAs.value -= 1
     started.delete(call)
     calls.add([service, method, status ?? 'none'])
     if (error) callErrors.add([service, error.code, originOf(error)])

@@ -105,7 +105,7 @@ describe('a collector', () => {
       close,
     })
     metrics.addCollector({
-      name: 'can not be closed',
+      name: 'cannot be closed',
       intervalMs: 1_000,
       collect: () => {},
       close() {
@@ -137,12 +137,12 @@ describe('a database', () => {
     (await readSamples(metrics.register)).filter((line) => line.startsWith('sd_database'))
 
   test('is up while it responds, and reports the state of its pool', async () => {
-    let isAway = false
+    let isUnreachable = false
     metrics.addCollector(
       createDatabaseCollector({
         name: 'orders-db',
         intervalMs: 1_000,
-        ping: () => (isAway ? Promise.reject(new Error('away')) : new Promise((resolve) => setTimeout(resolve, 250))),
+        ping: () => (isUnreachable ? Promise.reject(new Error('away')) : new Promise((resolve) => setTimeout(resolve, 250))),
         pool: () => ({ size: 10, idle: 4, waiting: 3 }),
       }),
     )
@@ -154,7 +154,7 @@ describe('a database', () => {
       'sd_database_pool_waiting{database="orders-db"} 3',
       'sd_database_up{database="orders-db"} 1',
     ])
-    isAway = true
+    isUnreachable = true
     await vi.advanceTimersByTimeAsync(2_000)
     expect(await samples()).toContain('sd_database_up{database="orders-db"} 0')
     expect(await runs('database:orders-db', 'failed')).toBeUndefined()

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import type { Metrics } from './index.ts'
+import { readAlerts } from './testing/alerts.ts'
 import { readExpressions, readRowTitles, readVariableQueries } from './testing/dashboard.ts'
 import { startEverything } from './testing/run-everything.ts'
 
@@ -44,26 +45,48 @@ describe('the dashboard', () => {
   const expressions = readExpressions()
 
   test('has its rows', () => {
-    expect(readRowTitles()).toEqual(['Traffic', 'Latency', 'Errors', 'Resilience', 'Registry', 'Configuration', 'Process'])
+    expect(readRowTitles()).toEqual([
+      'Traffic',
+      'Latency',
+      'Errors',
+      'Resilience',
+      'Registry',
+      'Gateway',
+      'Configuration',
+      'Process',
+    ])
     expect(expressions.length).toBeGreaterThan(50)
   })
 
-  test.each([...expressions, ...readVariableQueries()])('knows the metrics and labels of %s', (expression) => {
-    const names = expression.match(/\bsd_\w+/g) ?? []
-    expect(names.length).toBeGreaterThan(0)
-    const found = names.map((name) => findMetric(name))
-    expect(found, names.join()).not.toContain(undefined)
-    // Prometheus adds job and instance, histograms have le.
-    const labels = new Set(['__name__', 'job', 'instance', ...found.flatMap((metric) => metric?.labelNames ?? [])])
-    if (found.some((metric) => metric?.type === 'histogram')) labels.add('le')
-    for (const label of readLabels(expression)) expect(labels).toContain(label)
-  })
+  test.each([...expressions, ...readVariableQueries()])('knows the metrics and labels of %s', checkNames)
 
   test('shows every metric', () => {
     const shown = new Set(expressions.flatMap((expression) => expression.match(/\bsd_\w+/g) ?? []).map(findMetric))
     expect(known.filter((metric) => !shown.has(metric))).toEqual([])
   })
 })
+
+describe('the alert rules', () => {
+  test.each(readAlerts())('$alert knows its metrics and labels, and has a summary', ({ expr, labels, annotations }) => {
+    checkNames(expr)
+    expect(['critical', 'warning']).toContain(labels['severity'])
+    const used = [...(annotations['summary'] ?? '').matchAll(/\$labels\.(\w+)/g)].map(([, label]) => label)
+    expect(annotations['summary']).toMatch(/^[A-Z1].*\.$/)
+    expect(readLabels(expr)).toEqual(expect.arrayContaining(used))
+  })
+})
+
+/** Fails if an expression has a metric or a label that does not exist. */
+function checkNames(expression: string): void {
+  const names = expression.match(/\bsd_\w+/g) ?? []
+  expect(names.length).toBeGreaterThan(0)
+  const found = names.map((name) => findMetric(name))
+  expect(found, names.join()).not.toContain(undefined)
+  // Prometheus adds job and instance, histograms have le.
+  const labels = new Set(['__name__', 'job', 'instance', ...found.flatMap((metric) => metric?.labelNames ?? [])])
+  if (found.some((metric) => metric?.type === 'histogram')) labels.add('le')
+  for (const label of readLabels(expression)) expect(labels).toContain(label)
+}
 
 /** The metric behind a name in an expression; histograms are queried by their parts. */
 function findMetric(name: string): Known | undefined {

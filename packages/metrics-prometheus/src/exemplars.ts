@@ -6,6 +6,12 @@ export type ExemplarLabels = Readonly<Record<string, string>>
 /** Returns the exemplar of a completed call or attempt, or `undefined`. Runs on the request path, so it must be fast. */
 export type ExemplarSource = (event: TelemetryEvents['sd:v1:call:end']) => ExemplarLabels | undefined
 
+/** What calls of the client have beside the fields of telemetry. */
+interface CallFields {
+  readonly headers?: Readonly<Record<string, string>>
+  header?(name: string): string | undefined
+}
+
 const traceParent = /^[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}/
 const labelName = /^[a-zA-Z_][a-zA-Z0-9_]*$/
 // OpenMetrics: names and values of an exemplar together have at most 128 characters.
@@ -16,8 +22,9 @@ const longestExemplar = 128
  * Does not use AsyncLocalStorage, because events are published in the context of another request.
  */
 export function readTraceParent({ call }: TelemetryEvents['sd:v1:call:end']): ExemplarLabels | undefined {
-  const { headers } = call as TelemetryCall & { readonly headers?: Readonly<Record<string, string>> }
-  const header = headers?.['traceparent']
+  const fields: TelemetryCall & CallFields = call
+  // Of a forwarded call `headers` would make a record.
+  const header = fields.header ? fields.header('traceparent') : fields.headers?.['traceparent']
   // Most traces are not sampled. The last bit of the flags shows this without parsing the rest.
   if (header === undefined || (Number.parseInt(header.slice(53, 55), 16) & 1) === 0) return undefined
   const [, traceId, spanId] = traceParent.exec(header) ?? []

@@ -79,6 +79,20 @@ describe('the page', () => {
     expect((await fetch(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)).status).toBe(200)
   })
 
+  test('responds to servers of fetch style in the same way', async () => {
+    const { respond } = start()
+    const scrape = (init?: RequestInit): Promise<Response> => respond(new Request('http://x/metrics', init))
+    const text = await scrape()
+    expect([text.status, text.headers.get('content-type')]).toEqual([200, expect.stringContaining('text/plain')])
+    expect(await text.text()).toContain('# TYPE sd_calls_total counter')
+    const open = await scrape({ headers: { accept: 'application/openmetrics-text' } })
+    expect(open.headers.get('content-type')).toContain('openmetrics')
+    const head = await scrape({ method: 'HEAD' })
+    expect([head.status, await head.text()]).toEqual([200, ''])
+    const post = await scrape({ method: 'POST' })
+    expect([post.status, post.headers.get('allow')]).toEqual([405, 'GET, HEAD'])
+  })
+
   test('is unreachable after its server is closed, even while a client holds a connection', async () => {
     const server = await serveMetrics({ metrics: start(), port: 0 })
     const url = `http://127.0.0.1:${server.port}/metrics`

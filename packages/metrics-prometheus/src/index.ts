@@ -2,7 +2,7 @@ export type { CollectOptions, Collector } from './collector.ts'
 export { type ExemplarLabels, type ExemplarSource, readTraceParent } from './exemplars.ts'
 export type { HistogramDefinition, MetricDefinition, MetricRegister, MetricSet, PulledDefinition } from './metric-set.ts'
 export { createMetrics, type Metrics } from './metrics.ts'
-export type { MetricsHandler } from './metrics-handler.ts'
+export type { MetricsHandler, MetricsResponder } from './metrics-handler.ts'
 export type { MetricsOptions } from './options.ts'
 export {
   createDatabaseCollector,

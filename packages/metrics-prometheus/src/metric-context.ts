@@ -1,5 +1,5 @@
 import { subscribeTelemetry, type TelemetryChannel, type TelemetryEvents } from '@sd/core'
-import type { MetricSet } from './metric-set.ts'
+import type { OwnedMetricSet } from './metric-set.ts'
 import type { ResolvedMetricsOptions } from './options.ts'
 import { createSeriesFactory, type SeriesFactory } from './series.ts'
 
@@ -12,23 +12,30 @@ export interface MetricContext {
   /** The label `instance_id` if `instanceLabels` is set, otherwise empty. */
   readonly instanceName: readonly string[]
   /** Subscribes to a channel until the metrics are closed. */
-  listen<Name extends TelemetryChannel>(name: Name, listener: (event: TelemetryEvents[Name]) => void): void
+  listen<Name extends TelemetryChannel>(name: Name, measure: (event: TelemetryEvents[Name]) => void): void
   /** The value of the label `instance_id` if `instanceLabels` is set, otherwise empty. */
   instanceValue(instanceId: string): readonly string[]
 }
 
 /** Builds the context. @param onEnd receives functions to call on close */
 export function createMetricContext(
-  metrics: MetricSet,
+  metrics: OwnedMetricSet,
   options: ResolvedMetricsOptions,
   onEnd: (end: () => void) => void,
 ): MetricContext {
   const { instanceLabels, onError } = options
+  const series = createSeriesFactory(metrics, options)
   return {
     options,
-    series: createSeriesFactory(metrics, options),
+    series,
     instanceName: instanceLabels ? ['instance_id'] : [],
-    listen: (name, listener) => onEnd(subscribeTelemetry(name, listener, onError)),
+    listen(name, measure) {
+      const measureNow: typeof measure = (event) => {
+        series.noteTime()
+        measure(event)
+      }
+      onEnd(subscribeTelemetry(name, measureNow, onError))
+    },
     instanceValue: (instanceId) => (instanceLabels ? [instanceId] : []),
   }
 }

@@ -54,12 +54,14 @@ export interface MetricSet {
 
 /** A {@link MetricSet} that can be closed. */
 export interface OwnedMetricSet extends MetricSet {
+  /** A metric of another class. It is created with `registers: []`, and registered afterwards. */
+  obtain<Configuration, Made extends Metric>(kind: MetricClass<Configuration, Made>, definition: PulledDefinition): Made
   /** Removes the metrics from the register and rejects new ones. */
   close(): void
 }
 
 /** The constructor that all metric classes of prom-client share. */
-type MetricClass<Configuration, Made extends Metric> = new (configuration: Configuration) => Made
+export type MetricClass<Configuration, Made extends Metric> = new (configuration: Configuration) => Made
 
 /** Creates an empty set. @param prefix prefix of all metric names */
 export function createMetricSet(register: MetricRegister, prefix: string, onError: (error: unknown) => void): OwnedMetricSet {
@@ -90,6 +92,7 @@ export function createMetricSet(register: MetricRegister, prefix: string, onErro
   }
 
   return {
+    obtain,
     counter: <Label extends string>(definition: PulledDefinition<Label>) =>
       obtain<CounterConfiguration<Label>, Counter<Label>>(Counter, definition),
     gauge: <Label extends string>(definition: PulledDefinition<Label>) =>

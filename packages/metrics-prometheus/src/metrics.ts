@@ -1,9 +1,11 @@
 import { measureCalls } from './call-metrics.ts'
 import { type Collector, createCollectorRunner } from './collector.ts'
 import { measureComponents } from './component-metrics.ts'
+import { measureGatewayMessages } from './gateway-message-metrics.ts'
+import { measureGateways } from './gateway-metrics.ts'
 import { createMetricContext } from './metric-context.ts'
 import { createMetricSet, type MetricRegister, type MetricSet } from './metric-set.ts'
-import { createMetricsHandler, type MetricsHandler } from './metrics-handler.ts'
+import { createMetricsHandler, type MetricsHandler, type MetricsResponder } from './metrics-handler.ts'
 import { type MetricsOptions, resolveMetricsOptions } from './options.ts'
 import { measureStates } from './state-metrics.ts'
 
@@ -13,11 +15,13 @@ export interface Metrics extends MetricSet, Disposable {
   readonly register: MetricRegister
   /** Responds to scrapes: in OpenMetrics if the scraper requests it, otherwise in the text format. */
   readonly handler: MetricsHandler
+  /** The same for servers of fetch style: `(request: Request) => Promise<Response>`. */
+  readonly respond: MetricsResponder
   /**
    * Runs a collector at once and then on its interval.
    *
    * @returns a function that stops the collector
-   * @throws SdError `SD_INVALID` naming the field, `SD_CONFLICT` if a collector has this name already, `SD_CLOSED` after `close`
+   * @throws SdError `SD_INVALID` that names the field, `SD_CONFLICT` if a collector has this name already, `SD_CLOSED` after `close`
    */
   addCollector(collector: Collector): () => void
   /** Stops subscriptions and collectors, and removes the metrics from the register. Idempotent. */
@@ -27,7 +31,7 @@ export interface Metrics extends MetricSet, Disposable {
 /**
  * Starts to measure. Counts the events that components publish on telemetry channels, and reads their state at each scrape.
  *
- * @throws SdError `SD_INVALID` naming the option, `SD_CONFLICT` if the register already has one of the metrics
+ * @throws SdError `SD_INVALID` that names the option, `SD_CONFLICT` if the register already has one of the metrics
  */
 export function createMetrics(options: MetricsOptions = {}): Metrics {
   const resolved = resolveMetricsOptions(options)
@@ -43,6 +47,8 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
     const context = createMetricContext(metrics, resolved, (end) => ends.push(end))
     measureCalls(context)
     measureComponents(context)
+    measureGateways(context)
+    measureGatewayMessages(context)
     measureStates(context)
     const collectors = createCollectorRunner(metrics, onError)
     ends.push(collectors.close)
@@ -51,7 +57,7 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
       counter: metrics.counter,
       gauge: metrics.gauge,
       histogram: metrics.histogram,
-      handler: createMetricsHandler(register, onError),
+      ...createMetricsHandler(register, onError),
       addCollector: collectors.add,
       close,
       [Symbol.dispose]: close,

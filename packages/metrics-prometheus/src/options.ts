@@ -48,7 +48,7 @@ export type ResolvedMetricsOptions = Readonly<Required<Omit<MetricsOptions, 'lab
 const keys = ['register', 'prefix', 'labels', 'buckets', 'exemplar', 'instanceLabels', 'maxSeries', 'idleMs', 'onError']
 const defaultBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]
 
-/** Validates the options and fills in defaults. @throws SdError `SD_INVALID` naming the option */
+/** Validates the options and fills in defaults. @throws SdError `SD_INVALID` that names the option */
 export function resolveMetricsOptions(options: MetricsOptions): ResolvedMetricsOptions {
   checkKnownKeys('', checkObject('options', options), keys)
   const { prefix = 'sd_', buckets = defaultBuckets, exemplar = readTraceParent, onError = () => {} } = options

@@ -32,7 +32,7 @@ export interface DatabaseCollectorOptions extends ServiceCollectorOptions {
 
 const keys = ['name', 'ping', 'intervalMs', 'timeoutMs']
 
-/** Measures whether a registry or service responds, and how fast. @throws SdError `SD_INVALID` naming the option */
+/** Measures whether a registry or service responds, and how fast. @throws SdError `SD_INVALID` that names the option */
 export function createServiceCollector(options: ServiceCollectorOptions): Collector {
   checkKnownKeys('', checkObject('options', options), keys)
   return createPingCollector('service', options, (metrics, { signal }) => ping(metrics, 'service', options, signal))
@@ -42,7 +42,7 @@ export function createServiceCollector(options: ServiceCollectorOptions): Collec
  * Measures whether a database responds, how fast, and the state of its pool. The pool state does not wait for the ping, which
  * may have to wait for a connection.
  *
- * @throws SdError `SD_INVALID` naming the option
+ * @throws SdError `SD_INVALID` that names the option
  */
 export function createDatabaseCollector(options: DatabaseCollectorOptions): Collector {
   checkKnownKeys('', checkObject('options', options), [...keys, 'pool'])

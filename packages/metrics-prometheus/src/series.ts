@@ -1,11 +1,8 @@
-import { BoundedMap } from '@sd/core'
-import type { HistogramDefinition, MetricSet, PulledDefinition } from './metric-set.ts'
-
-/** Label values of a metric, in the order of its label names. */
-export type LabelValues = readonly (string | number)[]
-
-/** The labels of a series. */
-export type Labels = Record<string, string | number>
+import { BoundedMap, invalidError } from '@sd/core'
+import type { Counter } from 'prom-client'
+import { createLabelSets, type LabelSet, type LabelSets, type LabelValues } from './label-sets.ts'
+import type { HistogramDefinition, OwnedMetricSet, PulledDefinition } from './metric-set.ts'
+import { type HistogramValues, SeriesHistogram } from './series-histogram.ts'
 
 /** The series of a counter. */
 export interface CounterSeries {
@@ -13,12 +10,15 @@ export interface CounterSeries {
   add(values: LabelValues, amount?: number): void
 }
 
+/** One series of a gauge. */
+export interface GaugeValue extends LabelSet {
+  value: number
+}
+
 /** The series of a gauge. */
 export interface GaugeSeries {
   /** Adds to the value since the last {@link GaugeSeries.clear}. @returns the series, which is `other` beyond the limit */
-  add(values: LabelValues, amount: number): Labels
-  /** Adds to a series that {@link GaugeSeries.add} returned, so that an amount added to `other` is subtracted there. */
-  addTo(series: Labels, amount: number): void
+  add(values: LabelValues, amount: number): GaugeValue
   /** Sets the value, unless a larger one was set since the last {@link GaugeSeries.clear}. */
   raise(values: LabelValues, value: number): void
   /** Removes all series. */
@@ -41,6 +41,8 @@ export interface SeriesFactory {
   histogram(definition: Omit<HistogramDefinition, 'enableExemplars'>): HistogramSeries
   /** Notes that an instance of a service was called, so that its series are kept longer than those of invented names. */
   noteService(service: string): void
+  /** Reads the clock: series that are used from now on are used at this time. Once for each event, because it is not cheap. */
+  noteTime(): void
 }
 
 /** Limits on the number of series. */
@@ -51,136 +53,120 @@ export interface SeriesLimits {
   readonly idleMs: number
 }
 
+/** One series of a counter. */
+interface CounterValue extends LabelSet {
+  /** What was added since the last reading. */
+  pending: number
+  isNew: boolean
+}
+
 /** A series of a service that was never reached can be removed after this time, in milliseconds. */
 const unknownIdleMs = 10_000
-/** Minimum time between two searches for removable series, in milliseconds: each visits all series. */
-const sweepMs = 1_000
 /** Maximum number of services remembered as reached. */
 const maxServices = 10_000
 
-/** Builds the factory. */
-export function createSeriesFactory(metrics: MetricSet, { maxSeries, idleMs }: SeriesLimits): SeriesFactory {
+/** Builds the factory. Values are copied to prom-client at each reading, because it sorts and joins the labels at each change. */
+export function createSeriesFactory(metrics: OwnedMetricSet, { maxSeries, idleMs }: SeriesLimits): SeriesFactory {
   const reached = new BoundedMap<string, true>({ maxEntries: maxServices, idleMs })
   const overflow = metrics.counter({
     name: 'metrics_overflow_total',
     help: 'Observations counted under "other" because their metric reached its limit of series.',
     labelNames: ['metric'],
   })
+  let time = performance.now()
 
-  function boundLabels({ name, labelNames = [] }: PulledDefinition, leave: (labels: Labels) => boolean): LabelSets {
+  function boundLabels<Series extends LabelSet>(
+    { name, labelNames = [] }: PulledDefinition,
+    { create, leave }: { create(labels: LabelSet['labels']): Series; leave(series: Series): boolean },
+  ): LabelSets<Series> {
     const isOfService = labelNames[0] === 'service'
     return createLabelSets(labelNames, {
       maxSeries,
       onOverflow: () => overflow.inc({ metric: name }),
+      create,
       leave,
       idleMs: ({ service }) =>
         isOfService && reached.get(String(service)) === undefined ? Math.min(unknownIdleMs, idleMs) : idleMs,
+      now: () => time,
     })
   }
 
   return {
     counter(definition) {
-      const counter = metrics.counter(definition)
-      const labels = boundLabels(definition, (set) => {
-        counter.remove(set)
-        return true
+      const all = boundLabels<CounterValue>(definition, {
+        create: (labels) => ({ labels, usedAt: time, pending: 0, isNew: true }),
+        leave({ labels, isNew }) {
+          if (!isNew) counter.remove(labels)
+          return true
+        },
       })
-      return { add: (values, amount) => counter.inc(labels.of(values), amount) }
+      const counter = metrics.counter({
+        ...definition,
+        collect() {
+          time = performance.now()
+          definition.collect?.()
+          for (const series of all.all()) writePending(counter, series)
+        },
+      })
+      return {
+        add(values, amount = 1) {
+          if (!(amount >= 0 && Number.isFinite(amount))) throw invalidError('amount', amount, 'a number of at least 0')
+          all.of(values).pending += amount
+        },
+      }
     },
     gauge(definition) {
-      const current = new Map<Labels, number>()
-      // A series with a value other than 0 has work in progress, which is subtracted later.
-      const labels = boundLabels(definition, (set) => (current.get(set) ?? 0) === 0 && (current.delete(set) || true))
-      // Copied to prom-client once per reading, because prom-client sorts and joins the labels at each change.
+      const all = boundLabels<GaugeValue>(definition, {
+        create: (labels) => ({ labels, usedAt: time, value: 0 }),
+        // A series with a value other than 0 has work in progress, which is subtracted later.
+        leave: ({ value }) => value === 0,
+      })
+      const raised = new WeakSet<GaugeValue>()
       const gauge = metrics.gauge({
         ...definition,
         collect() {
+          time = performance.now()
           definition.collect?.()
           gauge.reset()
-          for (const [set, value] of current) gauge.set(set, value)
+          for (const { labels, value } of all.all()) gauge.set(labels, value)
         },
       })
       return {
         add(values, amount) {
-          const set = labels.of(values)
-          this.addTo(set, amount)
-          return set
+          const series = all.of(values)
+          series.value += amount
+          return series
         },
-        addTo: (set, amount) => void current.set(set, (current.get(set) ?? 0) + amount),
         raise(values, value) {
-          const set = labels.of(values)
-          current.set(set, Math.max(current.get(set) ?? value, value))
+          const series = all.of(values)
+          series.value = raised.has(series) ? Math.max(series.value, value) : value
+          raised.add(series)
         },
-        clear() {
-          labels.clear()
-          current.clear()
-        },
+        clear: () => all.clear(),
       }
     },
     histogram(definition) {
-      const histogram = metrics.histogram({ ...definition, enableExemplars: true })
-      const labels = boundLabels(definition, (set) => {
-        histogram.remove(set)
-        return true
+      const histogram = metrics.obtain(SeriesHistogram, { ...definition, buckets: [...definition.buckets] } as PulledDefinition)
+      const all = boundLabels<HistogramValues & LabelSet>(definition, {
+        create: (labels) => ({ ...histogram.createValues(labels), usedAt: time }),
+        leave: () => true,
       })
-      return {
-        observe: (values, value, exemplar = {}) =>
-          histogram.observe({ labels: labels.of(values), value, exemplarLabels: exemplar }),
-      }
+      histogram.source = () => all.all()
+      return { observe: (values, value, exemplar) => histogram.record(all.of(values), value, exemplar) }
     },
     noteService(service) {
       if (!reached.get(service)) reached.set(service, true)
     },
-  }
-}
-
-interface LabelSets {
-  /** The labels with these values; the same object for the same values. */
-  of(values: LabelValues): Labels
-  /** Removes all label sets. */
-  clear(): void
-}
-
-interface LabelSetLimits {
-  readonly maxSeries: number
-  readonly onOverflow: () => void
-  /** Time without use after which a set can be removed, in milliseconds. */
-  readonly idleMs: (labels: Labels) => number
-  /** Removes the series of a set. @returns whether it was removed */
-  readonly leave: (labels: Labels) => boolean
-}
-
-function createLabelSets(names: readonly string[], { maxSeries, onOverflow, idleMs, leave }: LabelSetLimits): LabelSets {
-  const known = new Map<string, { readonly labels: Labels; usedAt: number }>()
-  const other: Labels = Object.fromEntries(names.map((name) => [name, 'other']))
-  let sweptAt = Number.NEGATIVE_INFINITY
-
-  function makeRoom(now: number): void {
-    if (now - sweptAt < sweepMs) return
-    sweptAt = now
-    for (const [key, { labels, usedAt }] of known) {
-      if (now - usedAt >= idleMs(labels) && leave(labels)) known.delete(key)
-    }
-  }
-
-  return {
-    of(values) {
-      const key = values.join('\0')
-      const now = performance.now()
-      const found = known.get(key)
-      if (found) {
-        found.usedAt = now
-        return found.labels
-      }
-      if (known.size >= maxSeries) makeRoom(now)
-      if (known.size >= maxSeries) {
-        onOverflow()
-        return other
-      }
-      const labels: Labels = Object.fromEntries(names.map((name, index) => [name, String(values[index] ?? '').toWellFormed()]))
-      known.set(key, { labels, usedAt: now })
-      return labels
+    noteTime() {
+      time = performance.now()
     },
-    clear: () => known.clear(),
   }
+}
+
+/** Adds to a counter of prom-client what was added to a series since the last reading. */
+function writePending(counter: Counter, series: CounterValue): void {
+  if (series.pending === 0 && !series.isNew) return
+  counter.inc(series.labels, series.pending)
+  series.pending = 0
+  series.isNew = false
 }

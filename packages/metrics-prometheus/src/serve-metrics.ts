@@ -26,7 +26,7 @@ export interface MetricsServer extends AsyncDisposable {
 /**
  * Serves metrics on a separate port, which can stay closed to the outside.
  *
- * @throws SdError `SD_INVALID` naming the option; `SD_UNAVAILABLE` if the server can't listen on the port
+ * @throws SdError `SD_INVALID` that names the option; `SD_UNAVAILABLE` if the server can't listen on the port
  */
 export async function serveMetrics(options: ServeMetricsOptions): Promise<MetricsServer> {
   checkKnownKeys('', checkObject('options', options), ['metrics', 'port', 'host', 'path'])

@@ -100,7 +100,7 @@ test('a malformed report does not affect the others', async () => {
   open.push(metrics.close)
   report({ kind: 'cluster', service: 'odd' } as unknown as StateReport, ...reports)
   expect(await readValue(metrics.register, 'sd_retry_budget_available{service="orders"}')).toBe(11)
-  expect(errors).toEqual([expect.any(TypeError)])
+  expect(errors).toEqual([expect.any(TypeError), expect.objectContaining({ code: 'SD_INVALID', field: 'amount' })])
 })
 
 test('an unknown kind of state is ignored', async () => {

@@ -6,6 +6,7 @@ import {
   collectStates,
   type StateReport,
 } from '@sd/core'
+import { measureGatewayStates } from './gateway-metrics.ts'
 import { createLookupCounts } from './lookup-counts.ts'
 import type { MetricContext } from './metric-context.ts'
 import type { GaugeSeries } from './series.ts'
@@ -38,6 +39,7 @@ export function measureStates(context: MetricContext): void {
   ])
   const registrations = gauge('registrations', 'Registrations of this process, by state.', ['registry', 'service', 'state'])
   const takeConfig = measureConfigurations(gauge)
+  const takeGateway = measureGatewayStates(gauge)
   const countLookups = createLookupCounts(series, collect)
 
   // prom-client reads all metrics in one go: the first of them collects the states for all.
@@ -89,6 +91,9 @@ export function measureStates(context: MetricContext): void {
         break
       case 'config':
         takeConfig(state)
+        break
+      case 'gateway':
+        takeGateway(state)
     }
   }
   function takeBreaker({ service, breaker, instanceId, state }: Extract<StateReport, { readonly kind: 'breaker' }>): void {

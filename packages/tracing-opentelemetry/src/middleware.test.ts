@@ -23,7 +23,7 @@ const parentId = 'b7ad6b7169203331'
 const headers = { traceparent: `00-${traceId}-${parentId}-01`, baggage: 'user=ann', 'user-agent': 'test' }
 
 /** Data of the caller that a handler sees. */
-function whoCalls(): object {
+function callerOf(): object {
   const user = propagation.getActiveBaggage()?.getEntry('user')?.value
   return { user, traceId: trace.getActiveSpan()?.spanContext().traceId }
 }
@@ -67,7 +67,7 @@ describe('a request', () => {
   test('continues the trace of its caller, with attributes by the conventions', async () => {
     let port = 0
     const span = await serve(
-      (request, response) => middleware(request, response, () => response.end(JSON.stringify(whoCalls()))),
+      (request, response) => middleware(request, response, () => response.end(JSON.stringify(callerOf()))),
       async (serverPort) => {
         port = serverPort
         const response = await fetch(`http://127.0.0.1:${port}/list?page=2&token=s3cret`, { headers })
@@ -94,7 +94,7 @@ describe('a request', () => {
     await serve(
       (incoming, outgoing) =>
         middleware(incoming, outgoing, () => {
-          incoming.resume().on('end', () => outgoing.end(JSON.stringify(whoCalls())))
+          incoming.resume().on('end', () => outgoing.end(JSON.stringify(callerOf())))
         }),
       async (port) => expect(await postSlowly(`http://127.0.0.1:${port}/`)).toEqual({ user: 'ann', traceId }),
     )
@@ -119,7 +119,7 @@ describe('a request', () => {
     const span = await serve(
       (incoming, outgoing) =>
         middleware(incoming, outgoing, () => {
-          outgoing.on('close', () => seen.push(whoCalls()))
+          outgoing.on('close', () => seen.push(callerOf()))
           outgoing.write('part')
         }),
       async (port) => {
@@ -158,7 +158,7 @@ describe('a framework', () => {
     app.use(express.json())
     const router = express.Router()
     router.post('/orders/:id', (_, response) => {
-      response.json(whoCalls())
+      response.json(callerOf())
     })
     app.use('/api', router)
     const span = await serve(app, async (port) => {
@@ -171,7 +171,7 @@ describe('a framework', () => {
   test('Fastify: handlers run in the context, even after body parsing, and the route names the span', async () => {
     const app = fastify()
     app.addHook('onRequest', middleware)
-    app.post('/orders/:id', async () => whoCalls())
+    app.post('/orders/:id', async () => callerOf())
     const url = await app.listen({ host: '127.0.0.1', port: 0 })
     expect(await postSlowly(`${url}/orders/7`)).toEqual({ user: 'ann', traceId })
     const [span] = await recorder.settled()

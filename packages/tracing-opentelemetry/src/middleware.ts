@@ -38,7 +38,7 @@ const headerGetter = {
  * `app.use(middleware)`, in Fastify `app.addHook('onRequest', middleware)`, with `node:http`
  * `middleware(request, response, () => handle(request, response))`.
  *
- * @throws SdError `SD_INVALID` naming the option
+ * @throws SdError `SD_INVALID` that names the option
  */
 export function createTraceMiddleware(options: TracingOptions = {}): TraceMiddleware {
   const { tracer, propagator, attributes, queryParameters } = resolveTracingOptions(options)

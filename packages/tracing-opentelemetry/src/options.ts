@@ -25,7 +25,7 @@ export interface ResolvedTracingOptions {
   readonly queryParameters: ReadonlySet<string>
 }
 
-/** Validates the options and fills in defaults. @throws SdError `SD_INVALID` naming the option */
+/** Validates the options and fills in defaults. @throws SdError `SD_INVALID` that names the option */
 export function resolveTracingOptions(options: TracingOptions): ResolvedTracingOptions {
   checkKnownKeys('', checkObject('options', options), ['tracerProvider', 'propagator', 'attributes', 'queryParameters'])
   const { tracerProvider = trace, propagator = propagation, attributes = {}, queryParameters = [] } = options

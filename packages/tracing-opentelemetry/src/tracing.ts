@@ -9,15 +9,18 @@ import {
 } from '@sd/core'
 import { type Ending, endSpan } from './ending.ts'
 import { methodAttributes, methodName, redactQuery } from './http.ts'
+import { createTraceMiddleware, type TraceMiddleware } from './middleware.ts'
 import { type ResolvedTracingOptions, resolveTracingOptions, type TracingOptions } from './options.ts'
 import { safely } from './safely.ts'
 
-/** Interceptors that trace the calls of a client. The client needs both. */
+/** Traces of calls and of served requests. The client needs both interceptors. */
 export interface Tracing extends Disposable {
   /** Creates a span per call. Must be the first of the list, so that the others run inside the span. */
   readonly call: Interceptor<CallContext>
   /** Creates a span per attempt, and sends trace context and baggage. */
   readonly attempt: Interceptor<AttemptContext>
+  /** Continues the traces of callers in a server: what {@link createTraceMiddleware} returns for the same options. */
+  readonly middleware: TraceMiddleware
   /** Stops tracing new calls; spans of calls in progress end normally. Idempotent. */
   close(): void
 }
@@ -42,7 +45,7 @@ const headerSetter = {
  * Creates tracing for `@sd/client`: an `INTERNAL` span per call, with a `CLIENT` span per attempt inside. Spans end when the body
  * has ended, failed or was aborted.
  *
- * @throws SdError `SD_INVALID` naming the option
+ * @throws SdError `SD_INVALID` that names the option
  */
 export function createTracing(options: TracingOptions = {}): Tracing {
   const resolved = resolveTracingOptions(options)
@@ -117,6 +120,7 @@ export function createTracing(options: TracingOptions = {}): Tracing {
         throw error
       }
     },
+    middleware: createTraceMiddleware(options),
     close() {
       isClosed = true
       unsubscribeIfIdle()

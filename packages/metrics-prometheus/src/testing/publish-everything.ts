@@ -55,6 +55,15 @@ export const reports: readonly StateReport[] = [
     refusedSources: ['file', 'environment'],
     degradedForMs: 2_500,
   },
+  {
+    kind: 'gateway',
+    gateway: 'edge',
+    version: 7,
+    updatedAt: 1_700_000_000_500,
+    isReady: true,
+    requests: 3,
+    listeners: [{ listener: 'public', connections: 12 }],
+  },
 ]
 
 /** Publishes an event on every channel, and reports one state of each kind. @returns a function that ends the reports */
@@ -103,5 +112,56 @@ export function publishEverything(): () => void {
   publishTelemetry('sd:v1:config:update', { config: 'app', version: 3, changed: [], durationMs: 2, error })
   publishTelemetry('sd:v1:server:refused', { server: 'api', reason: 'concurrency-limit', method: 'GET', priority: 'batch' })
   publishTelemetry('sd:v1:fault:injected', { service: 'orders', rule: 'slow', faults: ['delay', 'error'], side: 'client' })
+  publishGatewayEvents(error)
   return reportStates(() => reports)
+}
+
+function publishGatewayEvents(error: SdError): void {
+  const exchange = {
+    id: 'r1',
+    route: 'orders',
+    service: 'orders',
+    method: 'GET',
+    path: '/orders/1?token=secret',
+    authority: 'shop.example.com',
+    clientAddress: '192.0.2.1',
+    httpVersion: '2',
+    connection: { listener: 'public', remoteAddress: '192.0.2.1' },
+    header: () => undefined,
+  }
+  const outcome = {
+    status: 200,
+    durationMs: 40,
+    firstByteMs: 20,
+    bytesIn: 10,
+    bytesOut: 1_000,
+    affinity: 'kept',
+    mirror: 'sent',
+  } as const
+  publishTelemetry('sd:v1:gateway:exchange', { exchange, outcome })
+  publishTelemetry('sd:v1:gateway:exchange', { exchange, outcome: { ...outcome, status: 504, error } })
+  const call = {
+    protocol: 'grpc',
+    route: 'carts',
+    service: 'carts',
+    method: '/shop.Carts/Get',
+    durationMs: 40,
+    messagesIn: 1,
+    messagesOut: 2,
+  }
+  for (const grpcStatus of [0, 14]) publishTelemetry('sd:v1:gateway:call', { ...call, grpcStatus })
+  const messages = { protocol: 'websocket', listener: 'public', route: 'chat', service: 'chat' }
+  const counts = { messagesIn: 3, bytesIn: 120, messagesOut: 5, bytesOut: 900, end: undefined }
+  publishTelemetry('sd:v1:gateway:messages', { ...messages, ...counts })
+  publishTelemetry('sd:v1:gateway:messages', { ...messages, ...counts, end: { reason: 'client', closeCode: 1000 } })
+  const connection = { listener: 'public', protocol: 'h2' }
+  publishTelemetry('sd:v1:gateway:connection', { ...connection, state: 'opened' })
+  publishTelemetry('sd:v1:gateway:connection', { ...connection, state: 'closed', durationMs: 900, reason: 'client' })
+  for (const reason of ['connections', 'tls'] as const) {
+    publishTelemetry('sd:v1:gateway:refused', { listener: 'public', remoteAddress: '192.0.2.1', reason })
+  }
+  const change = { added: ['orders'], changed: [], removed: [], unchanged: [] }
+  const reload = { gateway: 'edge', version: 7, durationMs: 5 }
+  publishTelemetry('sd:v1:gateway:reload', { ...reload, change: { routes: change, listeners: change } })
+  publishTelemetry('sd:v1:gateway:reload', { ...reload, error })
 }
