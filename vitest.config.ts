@@ -1,6 +1,7 @@
 import { globSync } from 'node:fs'
 import { basename, dirname } from 'node:path'
 import { defineConfig } from 'vitest/config'
+import { isIsolated } from './vitest.package.ts'
 
 /** Every package as one vitest project, for `pnpm vitest` at the root. */
 export default defineConfig({
@@ -9,7 +10,7 @@ export default defineConfig({
       (manifest) => ({
         extends: './vitest.package.ts',
         root: dirname(manifest),
-        test: { name: basename(dirname(manifest)) },
+        test: { name: basename(dirname(manifest)), isolate: isIsolated(dirname(manifest)) },
       }),
     ),
   },

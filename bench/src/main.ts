@@ -1,3 +1,5 @@
+import { parseArgs } from 'node:util'
+import { gatewayParts } from './gateway/index.ts'
 import { type Finding, renderTable } from './report.ts'
 
 // Loaded on demand, so that the requirements of one suite don't affect the others.
@@ -6,21 +8,32 @@ const suites: Readonly<Record<string, () => Promise<readonly Finding[]>>> = {
   breakers: async () => (await import('./breakers.ts')).benchBreakers(),
   client: async () => (await import('./client/index.ts')).benchClient(),
   resilience: async () => (await import('./resilience.ts')).benchResilience(),
+  app: async () => (await import('./app/index.ts')).benchApp(),
+  gateway: async () => (await import('./gateway/index.ts')).benchGateway(only),
   scale: async () => (await import('./scale.ts')).benchScale(),
   core: async () => (await import('./core-package.ts')).benchCore(),
   registries: async () => (await import('./registries/index.ts')).benchRegistries(),
   config: async () => (await import('./config/index.ts')).benchConfig(),
 }
 
-const chosen = process.argv.slice(2)
-if (chosen[0] === 'chaos') {
+const [first, ...rest] = process.argv.slice(2)
+if (first === 'chaos') {
   const { benchChaos } = await import('./chaos/chaos.ts')
-  process.stdout.write(`${await benchChaos(chosen.slice(1))}\n`)
+  process.stdout.write(`${await benchChaos(rest)}\n`)
   process.exit()
 }
-const unknown = chosen.filter((name) => !Object.hasOwn(suites, name))
+const { values, positionals: chosen } = parseArgs({
+  options: { only: { type: 'string', multiple: true } },
+  allowPositionals: true,
+})
+const { only } = values
+const unknown = [
+  ...chosen.filter((name) => !Object.hasOwn(suites, name)),
+  ...(only ?? []).filter((name) => chosen[0] !== 'gateway' || !gatewayParts.includes(name)),
+]
 if (unknown.length > 0 || globalThis.gc === undefined) {
   process.stderr.write(`Usage: pnpm bench [${Object.keys(suites).join('|')}]…, or pnpm bench chaos [--quick]\n`)
+  process.stderr.write(`Parts of gateway: pnpm bench gateway --only ${gatewayParts.join(' --only ')}\n`)
   process.exit(2)
 }
 const findings: Finding[] = []

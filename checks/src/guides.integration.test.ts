@@ -23,10 +23,10 @@ import { compareOutput, shownOutput } from './snippet-rules.ts'
 
 // The service and the caller of each backend's guide, run as printed but for the port of the service and the address of the server.
 
-/** What a guide's programs run on. */
+/** The server that a guide's programs use. */
 interface Setting {
   readonly server: TestServer
-  /** Words of the guide, and what stands for them here. */
+  /** Words of the guide, and their replacements here. */
   readonly replace: Readonly<Record<string, string>>
   readonly env?: Readonly<Record<string, string>>
 }

@@ -1,21 +1,11 @@
-import { existsSync } from 'node:fs'
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { obtainRuntime, type RuntimeName } from '@sd/test-servers'
 import { type GateResult, root, runCommand } from './gate.ts'
 import { installCases } from './install-cases.ts'
 import { tarballOf } from './tarballs.ts'
 import type { Package } from './workspace.ts'
-
-/** Runtimes as npm packages. The packages support all except the first. */
-export const runtimes: Readonly<Record<string, string>> = {
-  node20: 'node@20.20.2',
-  node22: 'node@22.19.0',
-  node24: 'node@24.21.0',
-  node26: 'node@26.10.0',
-  bun: 'bun@1.4.5',
-}
-const runtimeFolder = join(root, '.cache', 'runtimes')
 
 /**
  * Installs packed packages with npm into empty projects outside the workspace, compiles a program against them and runs it on every
@@ -96,18 +86,8 @@ async function installedPackages(project: string): Promise<readonly string[]> {
 }
 
 /** Installs runtimes; later runs reuse them. @returns their binaries by name */
-export async function installRuntimes(wanted: readonly string[]): Promise<Readonly<Record<string, string>>> {
+export async function installRuntimes(wanted: readonly RuntimeName[]): Promise<Readonly<Record<string, string>>> {
   const binaries: Record<string, string> = {}
-  for (const [name, spec] of Object.entries(runtimes)) {
-    if (!wanted.includes(name)) continue
-    const folder = join(runtimeFolder, spec.replace('@', '-'))
-    const binary = join(folder, 'node_modules', '.bin', spec.startsWith('bun') ? 'bun' : 'node')
-    binaries[name] = binary
-    if (existsSync(binary)) continue
-    await mkdir(folder, { recursive: true })
-    await writeFile(join(folder, 'package.json'), '{"private":true}')
-    const { code, output } = await runCommand('npm', ['install', '--no-audit', '--no-fund', spec], { cwd: folder })
-    if (code !== 0) throw new Error(`${spec} could not be installed:\n${output}`)
-  }
+  for (const name of wanted) binaries[name] = await obtainRuntime(name)
   return binaries
 }

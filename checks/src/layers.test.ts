@@ -16,9 +16,13 @@ describe('an import upwards', () => {
     ['packages/core', '@sd/testing', 'packages/core (layer 1) needs packages/testing (layer 2): that is an import upwards'],
     ['test/faults', '@sd/client', 'test/faults (layer 2) needs packages/client (layer 6): that is an import upwards'],
     ['packages/retry', '@sd/client', 'packages/retry (layer 3) needs packages/client (layer 6): that is an import upwards'],
-    ['packages/client', '@sd/simulation', 'packages/client (layer 6) needs test/simulation (layer 9): that is an import upwards'],
-    ['packages/lifecycle', '@sd/bench', 'packages/lifecycle (layer 7) needs bench (layer 9): that is an import upwards'],
-    ['test/consumers', '@sd/checks', 'test/consumers (layer 9) needs checks (layer 10): that is an import upwards'],
+    [
+      'packages/client',
+      '@sd/simulation',
+      'packages/client (layer 6) needs test/simulation (layer 12): that is an import upwards',
+    ],
+    ['packages/lifecycle', '@sd/bench', 'packages/lifecycle (layer 7) needs bench (layer 12): that is an import upwards'],
+    ['test/consumers', '@sd/checks', 'test/consumers (layer 12) needs checks (layer 13): that is an import upwards'],
     ['test/consumers', '@sd/bench', 'test/consumers needs bench, which nothing may need'],
     ['test/servers', '@sd/core', 'test/servers needs packages/core, want no package of the workspace'],
   ])('%s needs %s', (folder, name, problem) => {

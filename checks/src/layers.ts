@@ -39,11 +39,19 @@ const layers: readonly (readonly string[])[] = [
   ['packages/client'],
   // Packages for servers and observability, on top of the client. The lanes of balancer-subset are interceptors of calls.
   [
-    'packages/{alerts,balancer-subset,client-grpc,fault-injection,lifecycle,operations,registry,server-limits}',
+    'packages/{alerts,axios,balancer-subset,client-grpc,fault-injection,gateway,lifecycle,logging,operations,registry,server-limits}',
     'packages/{logging,metrics,tracing}-*',
+    'packages/gateway-!(document|server)',
+    'packages/http-cache',
+    'test/edge',
   ],
-  // One composition of all of it.
-  ['packages/{app,decorators}'],
+  // Compositions of all of them.
+  ['packages/{app,decorators,gateway-document}'],
+  ['packages/gateway-server'],
+  // Frameworks, on that.
+  ['packages/{fastify,nestjs}'],
+  // What the example apps share.
+  ['examples/shop'],
   // Users of all packages. Nothing needs these.
   ['test/*', 'bench', 'examples/*'],
   ['checks'],

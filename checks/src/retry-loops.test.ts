@@ -16,6 +16,7 @@ const withoutResponse: Readonly<Record<string, string>> = {
   'connection-kubernetes/src/collection.ts': 'a watch that ended without an error',
   'connection-zookeeper/src/zookeeper-connection.ts': 'the connection broke, so there is no response',
   'core/src/async/server-delay.ts': 'the function itself',
+  'gateway-server/src/process/worker-pool.ts': 'a worker ended, so there is no response',
   'lock-consul/src/lock-removal.ts': 'the key has another value; after an error the loop uses delayBeforeRetry',
   'lock-etcd/src/contenders.ts': 'etcd never requests a delay',
   'rate-limit-redis/src/redis-connection.ts': 'Redis never requests a delay',

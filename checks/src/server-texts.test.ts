@@ -24,7 +24,7 @@ const judgements = [
   /\/[^/\n]*[a-z]+ [a-z]+[^/\n]*\/[a-z]*\.(?:test|exec)\(/,
 ]
 
-function judgesByWords(text: string): readonly string[] {
+function comparesTexts(text: string): readonly string[] {
   return text.split('\n').filter((line) => judgements.some((pattern) => pattern.test(line)))
 }
 
@@ -37,7 +37,7 @@ test('no error is classified by texts of a message outside of server-texts.ts', 
         .filter((file) => /\.ts$/.test(file) && !/\.test\.ts$|^testing\/|server-texts\.ts$/.test(file))
         .map((file) => `${name}/src/${file}`)
         .filter((file) => !exact.has(file))
-        .flatMap((file) => judgesByWords(readFileSync(join(packages, file), 'utf8')).map((line) => `${file}: ${line.trim()}`)),
+        .flatMap((file) => comparesTexts(readFileSync(join(packages, file), 'utf8')).map((line) => `${file}: ${line.trim()}`)),
     )
   expect(found).toEqual([])
 })
@@ -50,5 +50,5 @@ test.each([
   [`if (/addressType/.test(String(error))) return`, 1],
   [`return error.code === 'SD_DENIED' && labelValue.test(text)`, 0],
 ])('%s is %i of them', (line, count) => {
-  expect(judgesByWords(line)).toHaveLength(count)
+  expect(comparesTexts(line)).toHaveLength(count)
 })

@@ -16,7 +16,7 @@ describe('imports of snippets', () => {
     expect(checkImports('a.md', `\`\`\`sh\nnpm install @sd/core\n\`\`\`\n\nAnd \`npm install zod\`:\n\n${snippet}`)).toEqual([])
   })
 
-  test('can not be relative', () => {
+  test('cannot be relative', () => {
     expect(checkImports('a.md', "```ts no-run\nexport { a } from '../src/a.ts'\nawait import('./b.ts')\n```\n")).toEqual([
       'a.md:1 imports ../src/a.ts, which the reader does not have',
       'a.md:1 imports ./b.ts, which the reader does not have',

@@ -72,7 +72,7 @@ export function shownOutput(code: string, below: string): ShownOutput {
   return { lines, whole: whole?.index === 0 ? whole[1] : undefined }
 }
 
-/** Where the output of a run is not what was shown, else `undefined`. In what was shown, `…` stands for anything. */
+/** The first difference between the output of a run and the shown output, otherwise `undefined`. In the shown output `…` matches anything. */
 export function compareOutput({ lines, whole }: ShownOutput, output: string): string | undefined {
   if (whole !== undefined && !matcher(whole.trim()).test(output.trim()))
     return `printed:\n${output.trim()}\nwant:\n${whole.trim()}`

@@ -18,25 +18,31 @@ interface ServerNote {
   readonly version?: string
 }
 
-/** Runs twice as many packages at once as there are cores, because tests mostly wait for servers. */
-const turboOptions = ['--continue', '--output-logs=errors-only', `--concurrency=${2 * availableParallelism()}`]
+/** Runs three times as many packages at once as there are cores, because tests mostly wait for servers. */
+const turboOptions = ['--continue', '--output-logs=errors-only', `--concurrency=${3 * availableParallelism()}`]
 
 /** Minimum line coverage, in percent. The same as in vitest.package.ts, which checks it if no server is missing. */
 const leastCovered = 90
 
 /**
- * Runs the tests of every package with its coverage threshold, or uses the results that turbo has cached, and adds up the counts.
+ * Runs the tests of every package, or uses the results that turbo has cached, and adds up the counts.
  * `SD_TEST_PACKAGES` in the environment selects packages by folder.
  *
  * @param servers available servers: part of the cache key, so that results of runs without them are not reused
- * @param missing missing servers: packages that need one of them have no threshold
+ * @param missing missing servers: packages that need one of them have no threshold of coverage
+ * @param options with `coverage`, every package has its threshold, and no result is reused
  */
-export async function runTests(servers: string, missing: string): Promise<GateResult> {
+export async function runTests(
+  servers: string,
+  missing: string,
+  { coverage = false }: { readonly coverage?: boolean } = {},
+): Promise<GateResult> {
   const chosen = (process.env['SD_TEST_PACKAGES'] ?? '').split(' ').filter(Boolean)
   const filters = chosen.map((folder) => `--filter=./packages/${folder}`)
-  const { code, output } = await runCommand('turbo', ['run', 'test', ...turboOptions, ...filters], {
+  const force = coverage ? ['--force'] : []
+  const { code, output } = await runCommand('turbo', ['run', 'test', ...turboOptions, ...force, ...filters], {
     timeoutMs: 2_400_000,
-    env: { SD_TEST_SERVERS: servers, SD_TEST_MISSING: missing },
+    env: { SD_TEST_SERVERS: servers, SD_TEST_MISSING: missing, SD_TEST_COVERAGE: String(coverage) },
   })
   let passed = 0
   let failed = 0
@@ -58,7 +64,7 @@ export async function runTests(servers: string, missing: string): Promise<GateRe
     else if (!isShort && report.numPendingTests > 0)
       notRun.push(`NOT RUN: ${report.numPendingTests} of ${folder}: not possible on this machine`)
     if (notes.length > 0) rows.push(describe(folder, notes, report))
-    if (missing !== '' && !isShort) uncovered.push(...checkCoverage(folder))
+    if (coverage && missing !== '' && !isShort) uncovered.push(...checkCoverage(folder))
   }
   const notes = [...notRun, ...(rows.length > 0 ? ['Tests on real servers:', ...rows.sort()] : [])]
   if (code === 0 && failed === 0) return { passed, problems: uncovered, notes }

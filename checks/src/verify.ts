@@ -14,9 +14,11 @@ import { checkInstall } from './install.ts'
 import { checkLayers, readMembers } from './layers.ts'
 import { checkListeners } from './listeners.ts'
 import { runMutation } from './mutation/main.ts'
+import { checkNest } from './nest.ts'
 import { checkProse } from './prose.ts'
 import { checkRealTime, readTests } from './real-time.ts'
 import { checkFunctionLengths, checkImportCircles, readSourceFiles } from './rooms.ts'
+import { checkRuntimes } from './runtimes.ts'
 import { checkTarballs } from './tarballs.ts'
 import { checkServers, foundServers, missingServers } from './test-servers.ts'
 import { runTests } from './tests.ts'
@@ -42,7 +44,7 @@ const first: readonly Gate[] = [
 const servers: Gate = { name: 'test servers', run: checkServers }
 
 const tests: Gate = {
-  name: 'tests and coverage',
+  name: 'tests',
   run: () => runTests([...foundServers].join(' '), [...missingServers].join(' ')),
 }
 
@@ -78,10 +80,8 @@ const beside: readonly Gate[] = [
   { name: 'tarballs and sizes', run: () => checkTarballs(packages) },
   { name: 'install on Node 22, 24, 26 and Bun', run: () => checkInstall(packages) },
   { name: 'toolchains', run: () => checkToolchains(packages) },
+  { name: 'bare machine', run: checkBareMachine },
 ]
-
-/** Gates that need the machine for themselves, because they start services under load. */
-const last: readonly Gate[] = [{ name: 'bare machine', run: checkBareMachine }]
 
 /** Snippets run inside this package, so it must depend on every other one. */
 function checkSnippetAccess(): readonly string[] {
@@ -106,7 +106,18 @@ interface Outcome extends GateResult {
 }
 
 /** Gates that take too long for every run: run only by name, with their own options. */
-const weekly: readonly Gate[] = [{ name: 'mutation', run: () => runMutation(process.argv.slice(3)) }]
+const weekly: readonly Gate[] = [
+  {
+    name: 'coverage',
+    async run() {
+      await checkServers()
+      return runTests([...foundServers].join(' '), [...missingServers].join(' '), { coverage: true })
+    },
+  },
+  { name: 'mutation', run: () => runMutation(process.argv.slice(3)) },
+  { name: 'nest', run: () => checkNest(packages) },
+  { name: 'runtimes', run: checkRuntimes },
+]
 
 const only = process.argv[2]
 const outcomes = new Map<Gate, Outcome>()
@@ -130,14 +141,13 @@ async function runAll(gates: readonly Gate[]): Promise<void> {
 const prepared = run(servers)
 await runAll(first)
 await Promise.all([prepared.then(() => run(tests)), runAll(beside)])
-await runAll(last)
 if (only !== undefined) await runAll(weekly)
 
 let passed = 0
 let failed = 0
 const rows: string[] = []
 const notes: string[] = []
-for (const gate of [...first, servers, tests, ...beside, ...last, ...weekly]) {
+for (const gate of [...first, servers, tests, ...beside, ...weekly]) {
   const outcome = outcomes.get(gate)
   if (!outcome) continue
   const counts = `${String(outcome.passed).padStart(5)} passed  ${String(outcome.problems.length).padStart(3)} failed`

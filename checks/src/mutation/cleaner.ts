@@ -1,4 +1,4 @@
-/** Puts back what tests leave changed in their process. */
+/** Restores the state that tests have changed in their process. */
 export interface Cleaner {
   /**
    * Restores globals and listeners of the process.
@@ -8,15 +8,15 @@ export interface Cleaner {
   readonly clean: (sleep: (ms: number) => Promise<void>) => Promise<boolean>
 }
 
-/** How long what ends a moment after the tests may take, in milliseconds. */
+/** Time that timers and sockets have to end after the tests, in milliseconds. */
 const graceMs = 60
 
-/** Looks at the process as it is now. */
+/** Records the current state of the process. */
 export function createCleaner(): Cleaner {
   const owners: readonly object[] = [globalThis, Math, Date, process, AbortSignal.prototype, EventTarget.prototype]
   const before = owners.map((owner) => ({ owner, properties: Object.getOwnPropertyDescriptors(owner) as PropertyDescriptorMap }))
   const listeners = new Map(process.eventNames().map((name) => [name, process.listeners(name as 'exit')]))
-  // A timer of vitest's own, with which it gathers reports, may be under way.
+  // A timer with which vitest collects reports may be running.
   const allowed = openResources() + 1
 
   function restoreListeners(): void {
@@ -38,7 +38,7 @@ export function createCleaner(): Cleaner {
   }
 }
 
-/** What keeps the process alive: timers, sockets, servers. */
+/** The resources that keep the process alive: timers, sockets, servers. */
 const openResources = (): number => process.getActiveResourcesInfo().length
 
 function restore(owner: object, properties: PropertyDescriptorMap): void {

@@ -3,28 +3,28 @@ import { join } from 'node:path'
 import { root } from '../gate.ts'
 import type { Mutant, MutantKey } from './mutants.ts'
 
-/** A mutant that behaves like the source, so that no test can tell. */
+/** A mutant that behaves like the source, so that no test can notice it. */
 export interface Equivalent extends MutantKey {
-  /** Why. */
+  /** The reason. */
   readonly reason: string
 }
 
-/** The mutants of a package that are listed as equivalent, and what is wrong with the list. */
+/** The mutants of a package that are listed as equivalent, and the problems of the list. */
 export interface ListedEquivalents {
   readonly mutants: ReadonlySet<Mutant>
   readonly problems: readonly string[]
 }
 
-/** Where a package lists them. */
+/** File in which a package lists them. */
 const equivalentsFile = (folder: string): string => join(root, 'packages', folder, 'equivalent-mutants.json')
 
-/** Reads the list of a package, empty if it has none. */
+/** Reads the list of a package; it is empty if there is no file. */
 export function readEquivalents(folder: string): readonly Equivalent[] {
   const file = equivalentsFile(folder)
   return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as readonly Equivalent[]) : []
 }
 
-/** Finds the listed mutants by their keys, which hold when lines move. */
+/** Finds the listed mutants by their keys, which do not depend on line numbers. */
 export function findEquivalents(listed: readonly Equivalent[], mutants: readonly Mutant[]): ListedEquivalents {
   const byKey = new Map(mutants.map((mutant) => [keyText(mutant.key), mutant]))
   const found = new Set<Mutant>()

@@ -10,31 +10,30 @@ import { reportOn } from './report.ts'
 import { readMutants, runMutants, type Verdict } from './run-package.ts'
 import { openVerdicts } from './verdict-store.ts'
 
-/** What the run covers. */
+/** The packages that the run covers. */
 const covered =
   /^(core|adapter-kit|breaker-kit|rate-limit-kit|client|discovery|config|balancer-.*|retry|hedge|breaker-opossum|breaker-cockatiel)$/
 
-/** What tests a kit beside its own tests: packages that run the contract suites. The suites stand on the kits, so the kits cannot run them. */
+/** Packages that test a kit in addition to its own tests, because they run the contract suites. The suites depend on the kits, so the kits cannot run them. */
 const testedBy: Readonly<Record<string, readonly string[]>> = {
   'adapter-kit': ['registry-memory', 'testing'],
   'breaker-kit': ['breaker-cockatiel', 'breaker-opossum'],
   'rate-limit-kit': ['rate-limit-memory'],
 }
 
-/** Which mutants are run. */
+/** Selects the mutants. */
 interface Choice {
   readonly file: string | undefined
-  /** Share of all, from 0 to 1. */
+  /** Share of all mutants, from 0 to 1. */
   readonly sample: number
   readonly seed: string
-  /** Paths below the root that have changed. Undefined: all. */
+  /** Changed paths, relative to the root. Undefined: all. */
   readonly changed: ReadonlySet<string> | undefined
 }
 
 /**
  * Changes the sources of packages in small ways, one at a time, and expects a test to fail.
- *
- * @param args folders of packages (default: all that are covered) and options, see CONTRIBUTING.md, "Mutation run"
+ * @param args folders of packages (default: all covered ones) and options, see CONTRIBUTING.md, "Mutation run"
  */
 export async function runMutation(args: readonly string[]): Promise<GateResult> {
   const { values, positionals } = parseArgs({

@@ -16,7 +16,7 @@ const text = `
 `
 const mutated = mutate('src/gate.js', text, 10)
 
-/** Runs a source: what it puts into `module.result`. */
+/** Runs a source. @returns its `module.result` */
 function run(source: string): unknown {
   const module: { result?: unknown } = {}
   new Function('module', source)(module)
@@ -33,7 +33,7 @@ function find(change: string): Mutant {
 
 const unchanged = [{ opened: 3, text: '4' }, { opened: 3, text: '3' }, 2]
 
-test('a source that records does what it did, and tells which mutants it comes to', () => {
+test('a recording source behaves as before, and reports the mutants that it reaches', () => {
   const reached = new Set<number>()
   const reach = (...ids: readonly number[]): void => {
     for (const id of ids) reached.add(id)
@@ -52,7 +52,7 @@ test('a source that records does what it did, and tells which mutants it comes t
   Reflect.deleteProperty(globalThis, '__seen')
 })
 
-test('one mutant takes effect', () => {
+test('one mutant is in effect', () => {
   expect(run(text)).toEqual(unchanged)
   expect(runWith(find('count > 2 -> count >= 2').id)).toEqual([{ opened: 3, text: '4' }, { opened: 5, text: '3' }, undefined])
   expect(runWith(find('count + 1 -> count - 1').id)).toEqual([{ opened: 3, text: '2' }, { opened: 3, text: '1' }, 2])
@@ -60,12 +60,12 @@ test('one mutant takes effect', () => {
   expect(runWith(find('count > 2 && !this.closed -> false').id)).toEqual([{ opened: 0, text: '4' }, { opened: 0, text: '3' }, 2])
 })
 
-test('every mutant has a number of its own, and gives a source that parses', () => {
+test('every mutant has its own number and a source that parses', () => {
   expect(mutated.mutants.map(({ id }) => id)).toEqual(mutated.mutants.map((_, index) => 10 + index))
   for (const { id } of mutated.mutants) expect(() => runWith(id), String(id)).not.toThrow(SyntaxError)
 })
 
-test('a mutant is known by its function and the text of its line, wherever the line is', () => {
+test('a mutant is identified by its function and the text of its line, wherever the line is', () => {
   const { key, lineNumber } = find('this.refuse(count) -> (removed)')
   expect({ key, lineNumber }).toEqual({
     key: {
@@ -81,7 +81,7 @@ test('a mutant is known by its function and the text of its line, wherever the l
   expect(moved.mutants.map((mutant) => mutant.key)).toEqual(mutated.mutants.map((mutant) => mutant.key))
 })
 
-test('mutants that are the same in all this are counted', () => {
+test('mutants that are equal in these respects are numbered', () => {
   const { mutants } = mutate('src/twice.ts', 'function f() {\n  stop()\n  go()\n  stop()\n}', 1)
   expect(mutants.map(({ key }) => [key.change, key.occurrence])).toEqual([
     ['stop() -> (removed)', undefined],
@@ -90,7 +90,7 @@ test('mutants that are the same in all this are counted', () => {
   ])
 })
 
-test('a statement that is changed does not continue the one before it', () => {
+test('a changed statement does not continue the previous one', () => {
   const { mutants, withMutant } = mutate(
     'src/next.js',
     'let count = 1\nmodule.result = []\ncount++\nmodule.result.push(count)',

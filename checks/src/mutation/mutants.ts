@@ -2,37 +2,36 @@ import { lineNumber } from '../line-number.ts'
 import { type Change, findChanges, type Operator } from './operators.ts'
 import { childrenOf, type Node, parseProgram } from './syntax.ts'
 
-/** What a mutant is recognized by when lines have moved. */
+/** Identifies a mutant, independent of line numbers. */
 export interface MutantKey {
-  /** Its file, below the package's folder. */
+  /** Its file, relative to the package's folder. */
   readonly file: string
-  /** The function or method around it, with those around that: `createX.close`. Empty at the top of a file. */
+  /** The enclosing functions and methods: `createX.close`. Empty at the top of a file. */
   readonly function: string
   readonly operator: Operator
-  /** The line that it begins in, trimmed. */
+  /** The line in which it begins, trimmed. */
   readonly line: string
-  /** What is replaced, and by what. */
+  /** The replaced text and its replacement. */
   readonly change: string
-  /** Which one, from 1, if a function has several that are the same in all this. */
+  /** Number, from 1, among the mutants of a function that are equal otherwise. */
   readonly occurrence?: number
 }
 
 /** One change of a package's source. */
 export interface Mutant {
-  /** Its number in the package, from 1. */
+  /** Number in the package, from 1. */
   readonly id: number
   readonly key: MutantKey
   readonly lineNumber: number
 }
 
-/** A source that has been taken apart. */
+/** A source with its mutants. */
 export interface MutatedSource {
   readonly mutants: readonly Mutant[]
-  /** The source with one of its mutants. */
+  /** The source with one mutant in effect. */
   readonly withMutant: (id: number) => string
-  /**
-   * The source, which calls `globalThis.__reach` with the numbers of the mutants at each place that it comes to, unless `globalThis.__seen`
-   * has the first of them: a loop that comes to a place a million times tells it once.
+  /** The source with calls of `globalThis.__reach`, which receive the numbers of the mutants at each place that is
+   * reached, unless `globalThis.__seen` has the first of them: a loop reports a place once.
    */
   readonly recording: () => string
 }
@@ -79,7 +78,7 @@ export function mutate(file: string, text: string, firstId: number): MutatedSour
   }
 }
 
-/** The text of a node, in which `write` says what takes the place of each node within. */
+/** The text of a node, in which `write` returns the replacement of each inner node. */
 function render(text: string, node: Node, write: (node: Node, original: string) => string): string {
   let rendered = ''
   let at = node.start
@@ -92,11 +91,11 @@ function render(text: string, node: Node, write: (node: Node, original: string) 
   rendered += text.slice(at, node.end)
   const written = write(node, rendered)
   if (node.type === 'Program') return text.slice(0, node.start) + written + text.slice(node.end)
-  // A statement that now begins with a parenthesis would continue the one before it, which has no semicolon.
+  // A statement that now begins with a parenthesis would continue the previous one, which has no semicolon.
   return node.type === 'ExpressionStatement' && written !== original ? `{ ${written === '()' ? '' : written} }` : written
 }
 
-/** One line that says what is replaced by what. */
+/** The replaced text and its replacement, on one line. */
 function describe(text: string, { node, replacement }: Change): string {
   const flat = (part: string): string => part.replace(/\s+/g, ' ').trim()
   return `${flat(text.slice(node.start, node.end))} -> ${replacement === '' ? '(removed)' : flat(replacement)}`
@@ -108,7 +107,7 @@ function lineAt(text: string, position: number): string {
   return text.slice(start, end < 0 ? undefined : end).trim()
 }
 
-/** Notes for each node the name of the function around it. */
+/** Records the name of the enclosing function for each node. */
 function nameNodes(node: Node, name: string, names: Map<Node, string>): void {
   names.set(node, name)
   for (const child of childrenOf(node)) nameNodes(child, join(name, ownName(node)), names)
@@ -116,7 +115,7 @@ function nameNodes(node: Node, name: string, names: Map<Node, string>): void {
 
 const join = (outer: string, inner: string): string => (outer && inner ? `${outer}.${inner}` : outer || inner)
 
-/** The name that a node gives to what is in it. */
+/** The name of the scope that a node opens. */
 function ownName(node: Node): string {
   const nameOf = (part: unknown): string => String((part as Node | null)?.['name'] ?? '')
   switch (node.type) {

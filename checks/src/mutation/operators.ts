@@ -3,21 +3,21 @@ import { bare, childrenOf, type Node } from './syntax.ts'
 /** Kinds of change. */
 export type Operator = 'conditional' | 'boundary' | 'arithmetic' | 'statement' | 'await' | 'return'
 
-/** One change of a source, not yet numbered. */
+/** One change of a source, without a number. */
 export interface Change {
   readonly operator: Operator
   /** The node that is replaced. */
   readonly node: Node
-  /** The text that takes its place. Empty for a statement that is removed. */
+  /** The replacement. Empty for a removed statement. */
   readonly replacement: string
 }
 
-/** What surrounds a node. */
+/** The context of a node. */
 interface Scope {
   readonly parent: Node | undefined
   /** Whether the node is inside a `try` block of its own function. */
   readonly isTried: boolean
-  /** The annotation of the function's result, as text. Empty without one. */
+  /** The annotated result type of the function, as text; empty if there is none. */
   readonly result: string
 }
 
@@ -48,7 +48,7 @@ const arithmetic: Readonly<Record<string, string>> = {
 }
 const functions = new Set(['FunctionDeclaration', 'FunctionExpression', 'ArrowFunctionExpression'])
 
-/** Every change that the operators make in a source: see CONTRIBUTING.md, "Mutation run". */
+/** All changes by the operators in a source, see CONTRIBUTING.md, "Mutation run". */
 export function findChanges(text: string, program: Node): readonly Change[] {
   const changes: Change[] = []
   const source = ({ start, end }: Node): string => text.slice(start, end)
@@ -82,7 +82,7 @@ export function findChanges(text: string, program: Node): readonly Change[] {
   const changeOf: Readonly<Record<string, (node: Node, scope: Scope) => void>> = {
     IfStatement: changeTest,
     ConditionalExpression: changeTest,
-    // What makes a loop endless is left out: a condition that is always true, a counter that runs the other way.
+    // Changes that make a loop endless are left out: a condition that is always true, a counter in the other direction.
     ForStatement: (node) => node['test'] && add('conditional', node['test'] as Node, 'false'),
     WhileStatement: (node) => add('conditional', node['test'] as Node, 'false'),
     DoWhileStatement: (node) => add('conditional', node['test'] as Node, 'false'),
@@ -166,7 +166,7 @@ function isTruth(node: Node): boolean {
   return type === 'BinaryExpression' && (String(operator) in opposites || operator === 'in' || operator === 'instanceof')
 }
 
-/** Constants that a function could give instead of `node`. */
+/** Constants that a function could return instead of `node`. */
 function constantsFor(node: Node, result: string): readonly string[] {
   const { type, value, name } = bare(node)
   if (type === 'Literal' && typeof value === 'boolean') return [String(!value)]

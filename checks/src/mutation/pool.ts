@@ -6,13 +6,13 @@ import type { Job, JobMessage, JobResult, WorkerMessage } from './protocol.ts'
 
 const entry = fileURLToPath(new URL('worker.ts', import.meta.url))
 
-/** Memory of a worker: a mutant that fills it must not take the machine's. */
+/** Memory limit of a worker: a mutant must not use up the machine's memory. */
 const memoryMb = 1_500
 
-/** A worker whose process leaves things open is renewed; one that doesn't, after this many jobs. */
+/** A worker whose process leaves resources open is replaced; any other one is replaced after this number of jobs. */
 const longestUse = 400
 
-/** Runs jobs in processes that live on; one that hangs is ended and replaced. */
+/** Runs jobs in long-lived processes; a hanging one is ended and replaced. */
 export interface MutationPool {
   /** For `test.pool` of vitest: it has as many workers as vitest starts. */
   readonly initializer: PoolRunnerInitializer
@@ -64,7 +64,7 @@ function ask(child: ChildProcess, job: Job, limitMs: number): Promise<Answer | '
     }
     const onMessage = (message: WorkerMessage): void => void (message.mutation === 'result' && settle(message))
     const onExit = (): void => settle('crashed')
-    // It must not keep this process alive when the pool has been ended for another reason.
+    // It must not keep this process alive after the pool was ended for another reason.
     const timer = setTimeout(() => settle('timed out'), limitMs).unref()
     child.on('message', onMessage).on('exit', onExit)
     const message: JobMessage = { mutation: 'job', job }
@@ -72,7 +72,7 @@ function ask(child: ChildProcess, job: Job, limitMs: number): Promise<Answer | '
   })
 }
 
-/** One worker of vitest, behind which there may be several processes, one after the other. */
+/** One worker of vitest, which may use several processes, one after the other. */
 class MutationWorker implements PoolWorker {
   readonly name = 'mutation'
   readonly cacheFs = true
@@ -104,12 +104,12 @@ class MutationWorker implements PoolWorker {
 
   send(message: unknown): void {
     const { type, __vitest_worker_request__: isRequest } = message as { type?: string; __vitest_worker_request__?: boolean }
-    // Its process has nothing to finish.
+    // Its process has no work to finish.
     if (isRequest && type === 'stop') {
       setImmediate(() => this.#emitter.emit('message', { __vitest_worker_response__: true, type: 'stopped' }))
       return
     }
-    // A process that is made later needs to be told the same.
+    // A later process needs the same message.
     if (isRequest) this.#requests.push(message)
     if (this.#child?.connected) this.#child.send(message as object)
   }
@@ -160,7 +160,7 @@ class MutationWorker implements PoolWorker {
           if (!this.#isReleased) this.#release(this)
           this.#isReleased = true
         } else if (message.mutation === undefined) {
-          // vitest hears of the first process's start only, and has told that one what to run.
+          // vitest only receives the start of the first process, and has sent its files to that one.
           if (message.type !== 'started' || !isRenewed) this.#emitter.emit('message', message)
           else for (const request of this.#requests.slice(1)) child.send(request as object)
         }

@@ -7,7 +7,7 @@ import type { Status, Verdict } from './run-package.ts'
 const source = 'function f(a) {\n  begin()\n  if (a < 1) stop()\n  end()\n}'
 const { mutants } = mutate('src/f.ts', source, 1)
 
-/** Every mutant was killed, but those whose change is named. */
+/** Verdicts: every mutant was killed, except those whose change is named. */
 function verdictsWith(others: Readonly<Record<string, Status>>): ReadonlyMap<(typeof mutants)[number], Verdict> {
   return new Map(
     mutants.map((mutant) => {
@@ -38,7 +38,7 @@ test('a mutant that timed out is not killed', () => {
   expect(report.problems).toEqual(['p: want 85 %', ...report.survivors])
 })
 
-test('of a part of the mutants no score is asked for', () => {
+test('a part of the mutants needs no score', () => {
   expect(reportOn('p', verdictsWith({ 'end() -> (removed)': 'not covered' }), none, true).problems).toEqual([])
   const all = Object.fromEntries(mutants.map(({ key }) => [key.change, 'survived' as const]))
   expect(reportOn('p', verdictsWith(all), none, false).problems).toEqual([])
@@ -60,7 +60,7 @@ test('a mutant that a test notices is not equivalent', () => {
   ])
 })
 
-test('a list names mutants that there are, once, with a reason', () => {
+test('a list names existing mutants, once, with a reason', () => {
   const equivalent = listed('end() -> (removed)')
   const { problems } = findEquivalents(
     [equivalent, equivalent, listed('begin() -> (removed)', ''), { ...equivalent, line: 'end(2)' }],

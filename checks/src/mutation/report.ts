@@ -2,25 +2,25 @@ import type { ListedEquivalents } from './equivalents.ts'
 import type { Mutant } from './mutants.ts'
 import type { Status, Verdict } from './run-package.ts'
 
-/** What a mutation run of a package found. */
+/** Result of the mutation run of a package. */
 export interface PackageReport {
-  /** One line: the score, and what it is made of. */
+  /** One line: the score and its parts. */
   readonly summary: string
-  /** What a contributor must do something about. */
+  /** Problems that a contributor has to solve. */
   readonly problems: readonly string[]
-  /** The mutants that no test noticed: a line each. */
+  /** The mutants that no test noticed, one line each. */
   readonly survivors: readonly string[]
 }
 
-/** Least score, in percent. */
+/** Minimum score, in percent. */
 const leastScore = 85
-/** Largest share of mutants that may be listed as equivalent, in percent. */
+/** Maximum share of mutants listed as equivalent, in percent. */
 const mostEquivalent = 8
 
-/**
- * Judges the verdicts of a package. The score is killed / (all − equivalent): a mutant that ran into a time limit is not killed.
+/** Judges the verdicts of a package. The score is killed / (all − equivalent): a mutant that reached a time limit is
+ * not killed.
  *
- * @param isWhole whether all mutants were run: otherwise no score is asked for
+ * @param isWhole whether all mutants were run; otherwise no score is required
  */
 export function reportOn(
   folder: string,

@@ -6,12 +6,12 @@ import { readMutants, runMutants } from './run-package.ts'
 
 const path = join(root, 'checks/coverage/mutated-package')
 
-// Each run starts processes, which on a busy machine takes its time.
+// Each run starts processes, which is slow on a busy machine.
 vi.setConfig({ testTimeout: 120_000 })
 
 afterEach(() => rmSync(path, { recursive: true, force: true }))
 
-/** Runs all mutants of a package with these files: what became of each. */
+/** Runs all mutants of a package with these files. @returns the verdict on each */
 async function runAll(files: Readonly<Record<string, string>>): Promise<Readonly<Record<string, string>>> {
   mkdirSync(join(path, 'src'), { recursive: true })
   for (const [file, text] of Object.entries(files)) writeFileSync(join(path, 'src', file), text)
@@ -38,7 +38,7 @@ const limit = `
   }
 `
 
-test('a weak test gives survivors, a good one does not', async () => {
+test('a weak test leaves survivors, a good one does not', async () => {
   const head = "import { expect, test } from 'vitest'\nimport { isOver } from './limit.ts'\n"
   const weak = await runAll({
     'limit.ts': limit,
@@ -60,7 +60,7 @@ test('a weak test gives survivors, a good one does not', async () => {
   expect(Object.values(good).filter((outcome) => !outcome.startsWith('killed'))).toEqual(['not covered'])
 })
 
-test('a mutant that never ends is not killed, and the run goes on', async () => {
+test('a mutant that never ends is not killed, and the run continues', async () => {
   const outcomes = await runAll({
     'wait.ts':
       'export function wait(done: () => void): void {\n  done()\n}\nexport function spin(to: number): number {\n  let at = 0\n  while (at < to) {\n    at += 1\n  }\n  return at\n}\n',
@@ -75,7 +75,7 @@ test('a mutant that never ends is not killed, and the run goes on', async () => 
   })
 })
 
-test('an error that nobody handles kills a mutant, in every run of a process', async () => {
+test('an unhandled error kills a mutant, in every run of a process', async () => {
   const outcomes = await runAll({
     'later.ts':
       'export function later(done?: () => void): void {\n  setImmediate(() => {\n    if (done) done()\n    if (!done) stop()\n  })\n}\nfunction stop(): void {}\n',
@@ -94,7 +94,7 @@ test('tests that fail without a mutant are an error', async () => {
   await expect(runAll(files)).rejects.toThrow('a.test.ts fails without a mutant: no: broken')
 })
 
-test('tests that need each other run together', async () => {
+test('dependent tests run together', async () => {
   const outcomes = await runAll({
     'sum.ts': 'export const sum = (a: number, b: number): number => a + b\n',
     'sum.test.ts':

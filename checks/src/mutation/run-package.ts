@@ -10,10 +10,10 @@ import type { Job, JobResult, TestResult } from './protocol.ts'
 /** How a mutant ended. */
 export type Status = 'killed' | 'survived' | 'not covered' | 'timed out'
 
-/** What became of a mutant. */
+/** The verdict on a mutant. */
 export interface Verdict {
   readonly status: Status
-  /** The test that failed; or, of one that survived, the test files that reach it, with the number of their tests. */
+  /** The test that failed; for a survivor the test files that reach it, with the number of their tests. */
   readonly tests: readonly string[]
 }
 
@@ -26,45 +26,45 @@ export interface MutatedPackage {
   readonly sources: ReadonlyMap<string, MutatedSource>
 }
 
-/** A test file, run once without a mutant. */
+/** A test file, after a run without a mutant. */
 interface Baseline {
   readonly file: string
   readonly tests: readonly TestResult[]
   readonly reached: ReadonlyMap<string, ReadonlySet<number>>
 }
 
-/** What runs of one package share. */
+/** The state that the runs of one package share. */
 interface Context {
   readonly options: RunOptions
   /** Absolute path of the package. */
   readonly path: string
   readonly pool: MutationPool
   readonly files: Map<string, Baseline>
-  /** Test files whose tests need each other: run as a whole. */
+  /** Test files with dependent tests, which run as a whole. */
   readonly whole: Set<string>
-  /** Tests that are known to pass alone. */
+  /** Tests that pass alone. */
   readonly trusted: Set<string>
 }
 
-/** How a package is run. */
+/** Options of the run of a package. */
 export interface RunOptions {
   /** Absolute paths of packages whose unit tests are run too. @default none */
   readonly testedBy?: readonly string[]
-  /** How many processes run tests at a time. */
+  /** Number of concurrent processes that run tests. */
   readonly workers: number
-  /** Least limit of a test with a mutant in effect, in milliseconds; on top of it comes a multiple of what it took without. @default 2_000 */
+  /** Minimum time limit of a test with a mutant in effect, in milliseconds; a multiple of its time without one is added. @default 2_000 */
   readonly leastTimeoutMs?: number
-  /** What it may take to load a test file, in milliseconds. @default 5_000 */
+  /** Time limit for loading a test file, in milliseconds. @default 5_000 */
   readonly loadMs?: number
 }
 
-/** Limits with a mutant in effect: this many times what it took without. */
+/** Multiple of the time without a mutant, for limits with one in effect. */
 const slowdown = 3
-/** Durations between which tests are run together, in milliseconds. */
+/** Boundaries of the duration groups in which tests run together, in milliseconds. */
 const speedsMs = [300, 3_000, Number.POSITIVE_INFINITY]
 const baselineTimeoutMs = 120_000
 
-/** Reads and mutates all sources of a package. No file is left out but tests and what is for tests. */
+/** Reads and mutates all sources of a package except tests and their helpers. */
 export function readMutants(path: string): MutatedPackage {
   const mutants: Mutant[] = []
   const sources = new Map<string, MutatedSource>()
@@ -99,7 +99,7 @@ export async function runMutants(
       for (const mutant of chosen) onVerdict(mutant, { status: 'not covered', tests: [] })
       return
     }
-    // A worker of vitest is started for each specification; which files it runs is decided here.
+    // vitest starts a worker for each specification. The files that it runs are selected here.
     const started = Array.from({ length: workers }, (_, index) => specifications[index % specifications.length])
     running = vitest.runTestSpecifications(started.filter((one) => one !== undefined))
     const context: Context = { options, path, pool, files: new Map(), whole: new Set(), trusted: new Set() }
@@ -133,13 +133,15 @@ async function start(
       root: path,
       config: join(root, 'vitest.package.ts'),
       watch: false,
-      // What a test file prints while a mutant is in effect is of no use.
+      // The output of a test file with a mutant in effect is not useful.
       reporters: [{}],
       exclude: ['**/*.integration.test.ts', '**/node_modules/**'],
       setupFiles: [join(root, 'vitest.setup.ts'), fileURLToPath(new URL('hooks.ts', import.meta.url))],
       pool: pool.initializer,
-      // It would know sources by their text, and not see that the operators have changed.
+      // It identifies sources by their text, so it would miss a change of the operators.
       fsModuleCache: false,
+      // No mutant may be left in a module for the next file.
+      isolate: true,
       maxWorkers: workers,
       includeTaskLocation: false,
     },
@@ -149,7 +151,7 @@ async function start(
   )
 }
 
-/** The text of a source as a worker asks for it. */
+/** The text of a source for a worker. */
 function textFor(sources: ReadonlyMap<string, MutatedSource>, id: string): string | null {
   const [, file = '', query, mutant] = /^(.*)\?(recording|mutant=(\d+))$/.exec(id) ?? []
   const source = sources.get(file)
@@ -166,7 +168,7 @@ async function runBaseline(pool: MutationPool, file: string, recorded: ReadonlyS
   return { file, tests: result.tests, reached: new Map([...result.reached].map(([id, numbers]) => [id, new Set(numbers)])) }
 }
 
-/** The tests of a file that reach a mutant: all, if the file does so while it loads. */
+/** The tests of a file that reach a mutant; all of them if the file reaches it while it loads. */
 function testsReaching({ tests, reached }: Baseline, { id }: Mutant): readonly TestResult[] {
   if (reached.get('')?.has(id)) return tests
   return tests.filter((test) => reached.get(test.id)?.has(id))
@@ -177,7 +179,7 @@ async function judge(context: Context, mutant: Mutant): Promise<Verdict> {
     bySpeed(testsReaching(baseline, mutant)).map((tests) => ({ baseline, tests })),
   )
   if (covering.length === 0) return { status: 'not covered', tests: [] }
-  // What is over soonest first, and the tests of the file itself before others like them.
+  // The fastest first, and the tests of the file itself before others of the same duration.
   const own = basename(mutant.key.file, '.ts')
   const cost = ({ baseline, tests }: (typeof covering)[number]): number =>
     durationOf(tests) * (basename(baseline.file).startsWith(`${own}.`) ? 0.1 : 1)
@@ -192,7 +194,7 @@ async function judge(context: Context, mutant: Mutant): Promise<Verdict> {
   return { status: isTimedOut ? 'timed out' : 'survived', tests: reaching }
 }
 
-/** Groups tests that take about as long as each other: a limit that the slowest needs would be long for all, and most mutants die of a quick one. */
+/** Groups tests of a similar duration: the limit of the slowest would be long for all, and a fast test kills most mutants. */
 function bySpeed(tests: readonly TestResult[]): readonly (readonly TestResult[])[] {
   const groups = new Map<number, TestResult[]>()
   for (const test of tests) {
@@ -204,7 +206,7 @@ function bySpeed(tests: readonly TestResult[]): readonly (readonly TestResult[])
 
 const durationOf = (tests: readonly TestResult[]): number => tests.reduce((sum, { durationMs }) => sum + durationMs, 0)
 
-/** Runs tests of one file with a mutant: the name of the one that failed, if any did. */
+/** Runs tests of one file with a mutant. @returns the name of the failed test, if any */
 async function runOn(
   context: Context,
   mutant: Mutant,
@@ -219,7 +221,7 @@ async function runOn(
   if (!failed && result.errors.length === 0) {
     return result.tests.some(({ state }) => state === 'timed out') ? 'timed out' : undefined
   }
-  // What fails alone without a mutant too says nothing of the mutant.
+  // A test that also fails alone without a mutant proves nothing.
   const name = failed?.name ?? `(${result.errors[0]?.split('\n')[0]})`
   const culprits = failed ? baseline.tests.filter(({ id }) => id === failed.id) : tests
   const key = `${file} ${failed?.id}`

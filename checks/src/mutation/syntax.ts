@@ -1,6 +1,6 @@
 import { parseSync } from 'oxc-parser'
 
-/** A syntax node, as far as mutations look at it. */
+/** The parts of a syntax node that mutations read. */
 export interface Node {
   readonly type: string
   readonly start: number
@@ -8,7 +8,7 @@ export interface Node {
   readonly [key: string]: unknown
 }
 
-/** The expressions of TypeScript that wrap one of JavaScript. Every other `TS…` node is a type and has nothing to run. */
+/** The TypeScript expressions that wrap a JavaScript expression. Every other `TS…` node is a type without code. */
 const wrappers = new Set(['TSAsExpression', 'TSSatisfiesExpression', 'TSNonNullExpression', 'TSInstantiationExpression'])
 
 function isNode(value: unknown): value is Node {
@@ -22,7 +22,7 @@ export function parseProgram(file: string, text: string): Node {
   return program as unknown as Node
 }
 
-/** The parts of a node that run, in the order of the text. */
+/** The executed parts of a node, in the order of the text. */
 export function childrenOf(node: Node): readonly Node[] {
   const children = Object.values(node)
     .flat()

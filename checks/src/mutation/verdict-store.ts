@@ -6,18 +6,18 @@ import { keyText } from './equivalents.ts'
 import type { Mutant } from './mutants.ts'
 import type { Verdict } from './run-package.ts'
 
-/** A verdict as it is kept: with what it holds for. */
+/** A stored verdict, with the versions that it is valid for. */
 interface Kept extends Verdict {
   readonly key: string
-  /** Of the mutant's source. */
+  /** Hash of the mutant's source. */
   readonly source: string
-  /** Of all tests that could notice it. */
+  /** Hash of all tests that could notice it. */
   readonly tested: string
 }
 
-/** Keeps the verdicts of one package in its coverage folder, so that a run can go on where one ended. */
+/** Stores the verdicts of one package in its coverage folder, so that a run can continue an interrupted one. */
 export interface VerdictStore {
-  /** A verdict of an earlier run that still holds: the source is the same; and, if no test noticed the mutant, so are the tests. */
+  /** A verdict of an earlier run that is still valid: the source is the same and, if no test noticed the mutant, the tests are too. */
   readonly find: (mutant: Mutant) => Verdict | undefined
   readonly add: (mutant: Mutant, verdict: Verdict) => void
 }

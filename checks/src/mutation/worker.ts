@@ -2,14 +2,14 @@ import { init, runBaseTests, setupEnvironment } from 'vitest/worker'
 import { type Cleaner, createCleaner } from './cleaner.ts'
 import type { Job, JobMessage, JobResult, TestResult, WorkerMessage } from './protocol.ts'
 
-// A process that runs test files of vitest with one mutant in effect, one after the other: modules are evaluated again for each job, but neither
-// the process nor their text is made again.
+// A process that runs vitest test files with one mutant in effect, one after the other. Each job evaluates the
+// modules again, in the same process and from the same text.
 
 type RunTests = Parameters<typeof init>[0]['runTests']
 type State = Parameters<RunTests>[0]
 type Traces = Parameters<RunTests>[1]
 
-/** What of vitest's tasks is looked at. */
+/** The parts of vitest's tasks that are read. */
 interface Task {
   readonly id: string
   readonly type: string
@@ -23,7 +23,7 @@ interface Result {
   readonly errors?: readonly { readonly message: string }[]
 }
 
-/** Before any test replaces it. */
+/** The original, before a test replaces it. */
 const send = process.send?.bind(process)
 const { setImmediate, setTimeout } = globalThis
 const jobs: ((job: Job) => void)[] = []
@@ -34,17 +34,17 @@ process.on('message', (message: Partial<JobMessage>) => {
 
 let cleaner: Cleaner | undefined
 
-/** Modules that this process has evaluated, once it has. */
+/** Modules that this process has evaluated. */
 let evaluated: State['evaluatedModules'] | undefined
 
-/** Forgets the text of sources that a job changes: before it they were others, and after it they are again. */
+/** Removes the cached text of sources that a job changes, before and after the job. */
 function forgetChanged({ mutant, recorded }: Job): void {
   for (const source of mutant ? [...recorded, mutant.source] : recorded) {
     for (const module of evaluated?.getModulesByFile(source) ?? []) evaluated?.invalidateModule(module)
   }
 }
 
-/** How vitest says that a test or a hook took too long. */
+/** Text of vitest's error for a test or hook that took too long. */
 const timeoutMessage = /^(Test|Hook) timed out in /
 
 async function runJob(state: State, traces: Traces, job: Job): Promise<JobResult> {
@@ -59,11 +59,11 @@ async function runJob(state: State, traces: Traces, job: Job): Promise<JobResult
     task.tasks?.forEach(collect)
   }
   const failures = (): readonly Result[] => [...results.values()].filter((result) => result.state === 'fail')
-  // What vitest would report to its main process stays here.
+  // Reports of vitest to its main process stay here.
   const reports: Readonly<Record<string, (...args: never[]) => unknown>> = {
-    // Vitest would take these without asking for the mutated source.
+    // Vitest would use these without requesting the mutated source.
     fetchWarmModules: () => ({}),
-    // The first moment at which vitest has set up the process, and the last before a test file is loaded.
+    // Here vitest has set up the process, and has not loaded a test file yet.
     onQueued() {
       cleaner ??= createCleaner()
     },
@@ -76,7 +76,7 @@ async function runJob(state: State, traces: Traces, job: Job): Promise<JobResult
     onTestModuleDependencies: () => {},
     onAfterSuiteRun: () => {},
     onCancel: () => {},
-    // A run ends with the first failure, but not with the first test that took too long: another one may still tell.
+    // A run ends with the first failure, but not with the first test that took too long: another one may still fail.
     getCountOfFailedTests: () => (failures().every(isTimeout) && failures().length > 0 ? Number.NEGATIVE_INFINITY : 0),
   }
   const rpc = new Proxy(state.rpc, {
@@ -96,7 +96,7 @@ async function runJob(state: State, traces: Traces, job: Job): Promise<JobResult
   const jobState = { ...state, rpc, config, ctx: { ...state.ctx, rpc, config, files } } as State
   try {
     await runBaseTests('run', jobState, traces)
-    // An unhandled rejection is reported after the turn in which it came about.
+    // An unhandled rejection is reported one turn later.
     await new Promise((resolve) => setImmediate(resolve))
   } catch (error) {
     errors.push(String((error as Error).message))
@@ -126,7 +126,7 @@ function isTimeout({ errors = [] }: Result): boolean {
   return errors.length > 0 && errors.every(({ message }) => timeoutMessage.test(message))
 }
 
-/** A module as vitest's main process gives it. */
+/** A module from vitest's main process. */
 interface Fetched {
   readonly file?: string
   readonly id?: string
@@ -135,7 +135,7 @@ type Warm = Readonly<Record<string, Fetched | undefined>>
 type Fetch = (id: string, importer: string | undefined, environment: string, ...rest: unknown[]) => Promise<Fetched>
 interface Remote {
   readonly fetch: Fetch
-  /** What the main process knows already of the modules that these files import: one request instead of hundreds. */
+  /** The modules that these files import, as far as the main process knows them: one request instead of hundreds. */
   readonly fetchWarmModules: (environment: string, files: readonly string[]) => Promise<Warm>
 }
 
@@ -143,7 +143,7 @@ interface Remote {
 const fetched = new Map<string, Promise<Fetched>>()
 let warm: Promise<Warm> | undefined
 
-/** Gives the mutated source, or those that record, in the place of the original ones. */
+/** Returns the mutated source, or the recording ones, instead of the original ones. */
 function fetchFor({ file, mutant, recorded }: Job, remote: Remote): Fetch {
   async function fetchOriginal(
     id: string,
@@ -151,7 +151,7 @@ function fetchFor({ file, mutant, recorded }: Job, remote: Remote): Fetch {
     environment: string,
     ...rest: unknown[]
   ): Promise<Fetched> {
-    // The test file itself comes first, whereby the main process learns what it imports.
+    // The test file itself is first, so that the main process knows its imports.
     if (importer === undefined) return remote.fetch(id, importer, environment, ...rest)
     warm ??= remote.fetchWarmModules(environment, [file])
     return (await warm)[id] ?? remote.fetch(id, importer, environment, ...rest)
@@ -168,10 +168,10 @@ function fetchFor({ file, mutant, recorded }: Job, remote: Remote): Fetch {
   }
 }
 
-/** More than any package has. */
+/** Larger than the number of mutants of any package. */
 const mostMutants = 65_536
 
-/** Notes what each test reaches. */
+/** Records the mutants that each test reaches. */
 function createRecorder(): { readonly reached: () => JobResult['reached'] } {
   let current = new Set<number>()
   const byTest = new Map([['', current]])

@@ -30,7 +30,7 @@ async function call(name: string, transport?: ServiceClientOptions['transport'])
   const source = createStaticRegistry({ instances: [{ service: 'orders', address: host, port: port(name), protocol: scheme }] })
   const discovery = createDiscovery({ source })
   const client = createServiceClient({ discovery, balancer: createRoundRobinBalancer(), ...(transport && { transport }) })
-  await client.get('orders', '/', { timeoutMs: 2_000 }).catch(() => undefined)
+  await client.get('orders', '/', { timeoutMs: 5_000 }).catch(() => undefined)
   await client.close()
   await discovery.close()
   await source.close()
@@ -42,8 +42,8 @@ const kubeconfig = JSON.stringify({
   clusters: [{ name: 'c', cluster: { server: url('kubernetes'), ...(!isSecure && { 'insecure-skip-tls-verify': true }) } }],
   users: [{ name: 'u', user: {} }],
 })
-const signal = AbortSignal.timeout(2_000)
-const options = { operationTimeoutMs: 2_000 }
+const signal = AbortSignal.timeout(5_000)
+const options = { operationTimeoutMs: 5_000 }
 
 const connects: Readonly<Record<string, () => Promise<unknown>>> = {
   consul: () => ping(createConsulRegistry({ ...options, servers: [url('consul')] })),

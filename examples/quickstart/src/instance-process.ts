@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { createRegistry, type RegistryConfig } from '@sd/registry'
+import type { RegistryConfig } from '@sd/registry'
 import { type InstancePlan, serveInstance } from './instance.ts'
 
 /** First message of the parent. Not an argument of the process, because the configuration can contain a password. */
@@ -23,10 +23,8 @@ const propagationDelayMs = 1_500
 
 const [{ plan, config }] = (await once(process, 'message')) as [InstanceOrder]
 try {
-  const registry = await createRegistry(config)
-  const signals = ['SIGTERM', 'SIGINT'] as const
-  const { lifecycle } = await serveInstance(plan, { registry, propagationDelayMs, signals })
-  const leave = (): void => void lifecycle.close().then(() => process.exit())
+  const { app } = await serveInstance(plan, { registry: config, propagationDelayMs, signals: ['SIGTERM', 'SIGINT'] })
+  const leave = (): void => void app.close().then(() => process.exit())
   process.once('disconnect', leave)
   if (process.connected) reply({})
   else leave()

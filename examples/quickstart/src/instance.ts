@@ -1,7 +1,8 @@
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
+import { type App, createApp } from '@sd/app'
 import type { Registry } from '@sd/core'
-import { createLifecycle, type Lifecycle } from '@sd/lifecycle'
+import type { RegistryConfig } from '@sd/registry'
 
 /** Describes an instance to start. Plain data, so that it can be sent to another process. */
 export interface InstancePlan {
@@ -27,40 +28,34 @@ export interface RunningInstance {
 
 /** Options of {@link serveInstance}. */
 export interface ServeOptions {
-  /** Registry client of this instance only. Closed when the instance has left. */
-  readonly registry: Registry
+  /** Configuration of a registry that the instance opens and closes, or a registry that stays open. */
+  readonly registry: RegistryConfig | Registry
   /** Time for which the instance keeps serving after deregistration, in milliseconds. */
   readonly propagationDelayMs: number
   /** Signals on which it leaves. */
   readonly signals: readonly NodeJS.Signals[]
 }
 
-/** A server on a real socket that responds after a few milliseconds, and its lifecycle in the registry. */
+/** A server on a real socket that responds after a few milliseconds, and the application that registered it. */
 export interface ServedInstance {
   /** The server. */
   readonly server: Server
-  /** The lifecycle; the instance is already registered. */
-  readonly lifecycle: Lifecycle
+  /** The application; the instance is already registered. */
+  readonly app: App
 }
 
-/** Starts the server of an instance in this process, and registers it. */
+/** Starts an instance in this process, and registers it. The lines with `app` are all that a service needs. */
 export async function serveInstance(plan: InstancePlan, options: ServeOptions): Promise<ServedInstance> {
   const { service, id, port, weight } = plan
-  const { registry, propagationDelayMs, signals } = options
-  const server = createServer((_, response) => {
+  const { registry, ...lifecycle } = options
+  // Only loopback, for a demonstration. Without an address, the one that other hosts reach is registered.
+  const app = await createApp({ service, registry, instance: { id, weight, address: '127.0.0.1' }, lifecycle })
+  const server = createServer((request, response) => {
+    if (app.handle(request, response)) return
     setTimeout(() => response.end(JSON.stringify({ servedBy: id })), 1 + Math.random() * 4)
   })
-  // Only loopback, for a demonstration. A real service listens on all interfaces, and registers `await advertisedAddress()`.
   server.listen(port, '127.0.0.1')
   await once(server, 'listening')
-  const lifecycle = createLifecycle({
-    registrar: registry,
-    server,
-    instance: { service, id, address: '127.0.0.1', weight },
-    propagationDelayMs,
-    signals,
-    onShutdown: [() => registry.close()],
-  })
-  await lifecycle.start()
-  return { server, lifecycle }
+  await app.start(server)
+  return { server, app }
 }

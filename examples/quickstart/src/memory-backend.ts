@@ -18,11 +18,12 @@ export function openMemoryBackend(): Backend {
     async start(plan) {
       const own = createMemoryRegistry({ store, ttlMs })
       // One process runs many instances, so none handles signals. A real instance leaves on SIGTERM.
-      const { server, lifecycle } = await serveInstance(plan, { registry: own, propagationDelayMs: 500, signals: [] })
+      const { server, app } = await serveInstance(plan, { registry: own, propagationDelayMs: 500, signals: [] })
       return {
         plan,
         async leave() {
-          await lifecycle.close()
+          await app.close()
+          await own.close()
         },
         kill() {
           own.setConnected(false)

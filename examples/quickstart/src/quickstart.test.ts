@@ -26,6 +26,7 @@ test('a run exits with a summary, and no call fails', { timeout: 30_000 }, async
     /failures +0/,
     /graceful leave .*: 0 failed calls/,
     /no more traffic after [0-3]\.\d s/,
+    /The code\n {2}a service +examples\/quickstart\/src\/instance.ts/,
   ]) {
     expect(stdout).toMatch(line)
   }

@@ -1,6 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { createServiceClient } from '@sd/client'
-import { createDiscovery } from '@sd/discovery'
+import { createApp } from '@sd/app'
 import type { RunningInstance } from './instance.ts'
 import { openMemoryBackend } from './memory-backend.ts'
 import { createBalancer, type QuickstartOptions } from './options.ts'
@@ -19,8 +18,12 @@ import { untilFound, untilLeaseEnds } from './waits.ts'
  */
 export async function runQuickstart(options: QuickstartOptions, output: NodeJS.WriteStream): Promise<Tally> {
   const backend = options.registry ? await openRegistryBackend(options.registry) : openMemoryBackend()
-  const discovery = createDiscovery({ source: backend.registry })
-  const client = createServiceClient({ discovery, balancer: createBalancer(options.balancer), timeoutMs: 2_000 })
+  const app = await createApp({
+    service: 'quickstart',
+    registry: backend.registry,
+    client: { balancer: createBalancer(options.balancer), timeoutMs: 2_000 },
+  })
+  const { client, discovery } = app
   const names = Array.from({ length: options.services }, (_, index) => `service-${index + 1}`)
   const services = names.map((name) => backend.scope + name)
   const tally = createTally()
@@ -87,8 +90,7 @@ export async function runQuickstart(options: QuickstartOptions, output: NodeJS.W
   const durationMs = performance.now() - startedAt
   output.write(`\n${renderSummary(tally, { registry: backend.label, left, killed }, durationMs)}`)
   const staying = running.filter((instance) => instance !== victim && instance !== leaving)
-  await Promise.all([client.close(), ...staying.map((instance) => instance.leave())])
-  await discovery.close()
+  await Promise.all([app.close(), ...staying.map((instance) => instance.leave())])
   await backend.close()
   return tally
 }

@@ -26,11 +26,16 @@ export function renderSummary(tally: Tally, log: ScenarioLog, durationMs: number
     `  registry       ${log.registry}`,
     `  requests       ${total} in ${seconds(durationMs)}`,
     `  failures       ${tally.failed}${tally.firstFailure ? ` (first: ${tally.firstFailure})` : ''}`,
-    `  second picks   ${tally.retried} (the connection to the first choice failed; another instance answered)`,
+    `  second picks   ${tally.retried} (the first attempt failed or was slow; another instance answered)`,
     `  graceful leave ${log.left.id}: ${log.left.failedDuring} failed calls`,
     `  kill           ${log.killed.id}: no more traffic after ${seconds(quietAfterMs)}; ${lease}`,
     '  distribution',
     ...shares,
+    '',
+    'The code',
+    '  a service    examples/quickstart/src/instance.ts: createApp, app.handle, app.start',
+    '  its caller   examples/quickstart/src/run.ts: createApp, app.client.get(service, path)',
+    '  to copy      docs/guides/getting-started.md: ten lines. Your framework: examples/express-app, fastify-app, nest-app, hono-bun-app',
     '',
   ].join('\n')
 }

@@ -1,6 +1,7 @@
 export { type Backend, type BackendOptions, createBackend, type OperationContext } from './backend/backend.ts'
 export { connectionHint } from './backend/connection-hint.ts'
 export { type ConnectionTracker, createConnectionTracker } from './backend/connection-state.ts'
+export { contentionError } from './backend/contention-error.ts'
 export { observeOperation } from './backend/operation.ts'
 export { checkProvided, type Provided, resolveProvided } from './backend/provided.ts'
 export {
@@ -39,6 +40,7 @@ export {
   checkChosenKey,
   checkConfigKeys,
   readSelection,
+  requiredError,
   selectEntries,
   toConfigEntry,
 } from './config/config-selection.ts'
@@ -67,11 +69,17 @@ export {
   readIncarnation,
 } from './registry/instance-codec.ts'
 export { createKeyedQueue, type KeyedQueue } from './registry/keyed-queue.ts'
-export { keepLatest, tellLeftOut } from './registry/latest-instances.ts'
+export { keepLatest, reportDuplicate } from './registry/latest-instances.ts'
 export type { RegistrationContext, RegistrationDriver, RenewResult } from './registry/registration-driver.ts'
 export {
   createRegistrationKeeper,
   type RegistrationKeeper,
   type RegistrationKeeperOptions,
 } from './registry/registration-keeper.ts'
+export {
+  createRegistrationState,
+  type RegistrationEnd,
+  type RegistrationStateHolder,
+  type RegistrationStateOptions,
+} from './registry/registration-state.ts'
 export { replaceServices } from './registry/replace-services.ts'

@@ -249,18 +249,18 @@ describe('channels', () => {
 
   test('the end of an alert is sent after an outage of the channel longer than all attempts', async () => {
     const states: string[] = []
-    let isAway = false
+    let isUnreachable = false
     const { alerts, set } = createWorld({ rules: [{ ...perService, durationMs: 0 }] }, async ({ alerts: received }) => {
-      if (isAway) throw new Error('away')
+      if (isUnreachable) throw new Error('away')
       states.push(...received.map(({ state }) => state))
     })
     set({ a: 9 })
     await pass(1_000)
-    isAway = true
+    isUnreachable = true
     set({})
     await pass(3_600_000)
     expect(states).toEqual(['firing'])
-    isAway = false
+    isUnreachable = false
     await pass(61_000)
     expect(states).toEqual(['firing', 'resolved'])
     await alerts.close()

@@ -32,16 +32,16 @@ export interface Alerts extends AsyncDisposable {
   /**
    * Replaces all rules, or none if one is invalid. An unchanged rule keeps its alerts; alerts of other rules end.
    *
-   * @throws SdError `SD_INVALID` naming the field
+   * @throws SdError `SD_INVALID` that names the field
    */
   setRules(rules: readonly AlertRule[]): void
-  /** Adds a rule. @throws SdError `SD_INVALID` naming the field */
+  /** Adds a rule. @throws SdError `SD_INVALID` that names the field */
   addRule(rule: AlertRule): void
   /** Removes a rule; its alerts end. @returns whether it existed */
   removeRule(name: string): boolean
   /** Enables or disables a rule; alerts of a disabled rule end. @returns whether it exists */
   enableRule(name: string, isEnabled: boolean): boolean
-  /** Suppresses notifications about matching alerts. @throws SdError `SD_INVALID` naming the option, `SD_TOO_LARGE` for too many silences */
+  /** Suppresses notifications about matching alerts. @throws SdError `SD_INVALID` that names the option, `SD_TOO_LARGE` for too many silences */
   silence(options: SilenceOptions): Silence
   /** Silences that have not ended. */
   silences(): readonly Silence[]
@@ -57,7 +57,7 @@ export interface Alerts extends AsyncDisposable {
   close(): Promise<void>
 }
 
-/** Starts to evaluate rules. The timer between evaluations does not keep the process alive. @throws SdError `SD_INVALID` naming the option */
+/** Starts to evaluate rules. The timer between evaluations does not keep the process alive. @throws SdError `SD_INVALID` that names the option */
 export function createAlerts(options: AlertsOptions): Alerts {
   const resolved = resolveAlertsOptions(options)
   const { source, onError, intervalMs, collectTimeoutMs, closeTimeoutMs } = resolved

@@ -39,7 +39,7 @@ export interface Delivery {
   close(limitMs: number): Promise<void>
 }
 
-/** Starts deliveries to a channel. @throws SdError `SD_INVALID` naming the field */
+/** Starts deliveries to a channel. @throws SdError `SD_INVALID` that names the field */
 export function createDelivery(field: string, channel: AlertChannel, onError: (error: SdError) => void): Delivery {
   const name = checkName(`${field}.name`, channel?.name)
   checkFunction(`${field}.send`, channel.send)

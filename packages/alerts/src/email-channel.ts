@@ -58,7 +58,7 @@ const smtpKeys = ['host', 'port', 'secure', 'requireTls', 'auth', 'tls']
 /**
  * Creates a channel that sends plain text mails. The package `nodemailer` is loaded with the first mail.
  *
- * @throws SdError `SD_INVALID` naming the option. `send` throws `SD_UNSUPPORTED` without `nodemailer`, `SD_DENIED`, `SD_UNAVAILABLE`
+ * @throws SdError `SD_INVALID` that names the option. `send` throws `SD_UNSUPPORTED` without `nodemailer`, `SD_DENIED`, `SD_UNAVAILABLE`
  */
 export function createEmailChannel(options: EmailChannelOptions): AlertChannel {
   checkKnownKeys('', checkObject('options', options), keys)

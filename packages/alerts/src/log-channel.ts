@@ -22,7 +22,7 @@ export interface LogChannelOptions {
 
 const methods = { info: 'info', warning: 'warn', critical: 'error' } as const
 
-/** Creates a channel that logs a line for each alert. @throws SdError `SD_INVALID` naming the option */
+/** Creates a channel that logs a line for each alert. @throws SdError `SD_INVALID` that names the option */
 export function createLogChannel(options: LogChannelOptions): AlertChannel {
   checkKnownKeys('', checkObject('options', options), ['logger', 'name'])
   const { logger, name = 'log' } = options

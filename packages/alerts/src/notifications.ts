@@ -33,7 +33,7 @@ export interface Notifications {
   close(limitMs: number): Promise<unknown>
 }
 
-/** Starts a delivery for each channel. @throws SdError `SD_INVALID` naming the field */
+/** Starts a delivery for each channel. @throws SdError `SD_INVALID` that names the field */
 export function createNotifications(options: NotificationsOptions): Notifications {
   const { repeatIntervalMs, silences, onChange, onError } = options
   const deliveries = createDeliveries(options.channels, onError)

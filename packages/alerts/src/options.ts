@@ -37,7 +37,7 @@ const keys = [
   'onError',
 ] as const
 
-/** Validates the options and fills in defaults. @throws SdError `SD_INVALID` naming the option */
+/** Validates the options and fills in defaults. @throws SdError `SD_INVALID` that names the option */
 export function resolveAlertsOptions(options: AlertsOptions): ResolvedAlertsOptions {
   checkKnownKeys('', checkObject('options', options), keys)
   return {

@@ -100,7 +100,7 @@ const severities = ['info', 'warning', 'critical'] as const
  * Validates a list of rules.
  *
  * @returns copies, so that later changes by the caller have no effect
- * @throws SdError `SD_INVALID` naming the field
+ * @throws SdError `SD_INVALID` that names the field
  */
 export function checkRules(rules: unknown, channelNames: readonly string[]): readonly AlertRule[] {
   if (!Array.isArray(rules)) throw invalidError('rules', rules, 'an array')

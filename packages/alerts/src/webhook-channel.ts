@@ -18,7 +18,7 @@ const keys = ['name', 'timeoutMs', 'maxAttempts', 'url', 'headers', 'format']
  * Creates a channel that posts JSON to a URL. Failures are retried soon, but not before `Retry-After`; a 4xx other than 408, 425
  * and 429 is a permanent rejection. Redirects are not followed.
  *
- * @throws SdError `SD_INVALID` naming the option
+ * @throws SdError `SD_INVALID` that names the option
  */
 export function createWebhookChannel(options: WebhookChannelOptions): AlertChannel {
   checkKnownKeys('', checkObject('options', options), keys)

@@ -90,19 +90,19 @@ describe.runIf(consul)('with ACLs', { timeout: 60_000 }, () => {
     const rules = 'key_prefix "app/" { policy = "write" }'
     const [before, after] = [await createToken(rules), await createToken(rules)]
     let current = before.SecretID
-    let asked = 0
+    let requests = 0
     const source = openWith(() => {
-      asked++
+      requests++
       return current
     })
     const probe = probeWatch((options) => source.watch(options), limitMs)
     await probe.until(({ entries }) => expect(entries).toEqual([]))
-    expect(asked).toBe(1)
+    expect(requests).toBe(1)
     current = after.SecretID
     await server.call('DELETE', `/v1/acl/token/${before.AccessorID}`)
     await eventually(() => source.put('rotated', '1'), limitMs)
     await probe.until(({ entries }) => expect(entries).toMatchObject([{ key: 'rotated' }]))
-    expect(asked).toBeGreaterThan(1)
+    expect(requests).toBeGreaterThan(1)
     await probe.stop()
   })
 })

@@ -19,7 +19,7 @@ const maxBytes = 524_288
 /**
  * Creates a source on Consul's KV store. Every key below the prefix is an entry; its revision is the modify index of the key.
  *
- * @throws SdError `SD_INVALID` naming the option
+ * @throws SdError `SD_INVALID` that names the option
  */
 export function createConsulConfigSource(options: ConsulConfigSourceOptions = {}): WritableConfigSource {
   const settings = resolveConsulConfigSourceOptions(options)

@@ -29,7 +29,7 @@ describe('options', () => {
     ['prefix', { prefix: 'app/' }],
     ['keys', { keys: [] }],
     ['keys', { keys: 'orders.yaml' }],
-    ['keys', { keys: ['a', 'b', 'a'] }],
+    ['keys[2]', { keys: ['a', 'b', 'a'] }],
     ['keys[1]', { keys: ['a', '/b'] }],
     ['format', { format: 'xml' }],
     ['servers[0]', { servers: ['user:secret@host'] }],

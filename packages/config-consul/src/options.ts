@@ -21,7 +21,7 @@ export interface ResolvedConsulConfigSourceOptions extends ResolvedConsulConnect
   readonly prefix: string
 }
 
-/** Validates the options and fills in defaults. @throws SdError `SD_INVALID` naming the option */
+/** Validates the options and fills in defaults. @throws SdError `SD_INVALID` that names the option */
 export function resolveConsulConfigSourceOptions(options: ConsulConfigSourceOptions): ResolvedConsulConfigSourceOptions {
   checkKnownKeys('', checkObject('options', options), [...CONNECTION_OPTIONS, 'prefix', ...CONFIG_SELECTION_OPTIONS, 'name'])
   return {

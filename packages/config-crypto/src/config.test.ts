@@ -90,7 +90,7 @@ describe('a writer of the source without a key', () => {
         `db: { password: "${await bind('app.yaml', 'db.password', 'x')}" }\ntoken: "\${db.password}"\nbanner: "\${token}"`,
       'SD_INVALID',
     ],
-  ])('can not put %s there', async (_, evil, code) => {
+  ])('cannot put %s there', async (_, evil, code) => {
     const good = { 'app.yaml': `db: { password: "${await bind('app.yaml', 'db.password', 'tiger')}" }` }
     const { error, isUnchanged } = await attack(good, { 'app.yaml': await evil() })
     expect(error).toMatchObject({ code, failures: [{ key: 'app.yaml' }] })

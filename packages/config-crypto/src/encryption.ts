@@ -57,7 +57,7 @@ export type Decrypter = (ciphertext: string, context: DecryptContext) => Promise
 const maxPlaintextBytes = 1_048_576
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
-/** Encrypts one value. @returns `ENC[key-id:…]` @throws SdError `SD_INVALID` naming the argument; errors of the keyring */
+/** Encrypts one value. @returns `ENC[key-id:…]` @throws SdError `SD_INVALID` that names the argument; errors of the keyring */
 export async function encryptValue(plaintext: string, options: ValueOptions): Promise<string> {
   checkOptions(options, ['path', 'key', 'signal'])
   const version = options.key === undefined ? 1 : 2
@@ -103,7 +103,7 @@ export function createDecrypter(options: DecrypterOptions): Decrypter {
   }
 }
 
-/** Validates options with keys. @throws SdError `SD_INVALID` naming the option */
+/** Validates options with keys. @throws SdError `SD_INVALID` that names the option */
 export function checkOptions<T extends { readonly keys: Keyring }>(options: T, known: readonly string[]): T {
   checkKnownKeys('', checkObject('options', options), ['keys', ...known])
   checkObject('keys', options.keys)

@@ -8,7 +8,7 @@ export type Keys = ReadonlyMap<string, KeyObject>
 
 const encodedKey = /^[A-Za-z0-9_-]{43}$/
 
-/** Validates a key id. @throws SdError `SD_INVALID` naming the field */
+/** Validates a key id. @throws SdError `SD_INVALID` that names the field */
 export function checkKeyId(field: string, value: unknown): string {
   if (isKeyId(value)) return value
   throw invalidError(field, value, '1 to 64 letters, digits and . _ / -, such as 2026-11')

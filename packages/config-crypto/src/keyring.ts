@@ -36,7 +36,7 @@ export interface MemoryKeyringOptions {
   readonly primary: string
 }
 
-/** Creates a keyring from keys in memory. @throws SdError `SD_INVALID` naming the option, never a key */
+/** Creates a keyring from keys in memory. @throws SdError `SD_INVALID` that names the option, never a key */
 export function createKeyring(options: MemoryKeyringOptions): Keyring {
   checkKnownKeys('', options, ['keys', 'primary'])
   const primary = checkKeyId('primary', options.primary)

@@ -50,7 +50,7 @@ interface CachedKey {
   readonly until: number
 }
 
-/** Creates a keyring on a key management service. @throws SdError `SD_INVALID` naming the option */
+/** Creates a keyring on a key management service. @throws SdError `SD_INVALID` that names the option */
 export function createKmsKeyring(options: KmsKeyringOptions): Keyring {
   checkKnownKeys('', options, optionKeys)
   checkObject('kms', options.kms)

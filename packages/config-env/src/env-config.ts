@@ -12,7 +12,7 @@ const revisionKey = randomBytes(32)
 /**
  * Creates a source that reads environment variables. Each is one value: `SD_DB__POOL__SIZE` has the key `db/pool/size`.
  *
- * @throws SdError `SD_INVALID` naming the option
+ * @throws SdError `SD_INVALID` that names the option
  */
 export function createEnvConfigSource(options: EnvConfigSourceOptions = {}): ConfigSource {
   const settings = resolveEnvConfigSourceOptions(options)

@@ -36,7 +36,7 @@ export interface ResolvedEnvConfigSourceOptions {
   readonly name: string
 }
 
-/** Validates the options and fills in defaults. @throws SdError `SD_INVALID` naming the option */
+/** Validates the options and fills in defaults. @throws SdError `SD_INVALID` that names the option */
 export function resolveEnvConfigSourceOptions(options: EnvConfigSourceOptions): ResolvedEnvConfigSourceOptions {
   const known = ['prefix', 'separator', 'naming', 'secrets', 'env', 'refreshIntervalMs', 'name']
   checkKnownKeys('', checkObject('options', options), known)

@@ -25,15 +25,15 @@ describe.runIf(etcd && toxiproxy)('config source contract', () => {
   const contract = configSourceContract({
     keys: ['db/pool/size', 'orders.yaml'],
     canRequire: true,
-    eventuallyMs: 10_000,
+    eventuallyMs: 20_000,
     setup: async () => {
       const prefix = `/test/${randomUUID()}`
       return {
         ...createLinkedClients(proxy, server.port, (port) =>
-          createEtcdConfigSource({ servers: [`127.0.0.1:${port}`], prefix, operationTimeoutMs: 2_000 }),
+          createEtcdConfigSource({ servers: [`127.0.0.1:${port}`], prefix, operationTimeoutMs: 5_000 }),
         ),
         openRequired: async () =>
-          createEtcdConfigSource({ servers: [`127.0.0.1:${server.port}`], prefix, operationTimeoutMs: 2_000, required: true }),
+          createEtcdConfigSource({ servers: [`127.0.0.1:${server.port}`], prefix, operationTimeoutMs: 5_000, required: true }),
         write: async (key, content) => void (await client.put(`${prefix}/${key}`).value(content)),
         remove: async (key) => void (await client.delete().key(`${prefix}/${key}`)),
       }

@@ -12,7 +12,7 @@ const limitMs = 10_000
 const opened: WritableConfigSource[] = []
 
 function open(options: EtcdConfigSourceOptions): WritableConfigSource {
-  const source = createEtcdConfigSource({ operationTimeoutMs: 2_000, ...options })
+  const source = createEtcdConfigSource({ operationTimeoutMs: 10_000, ...options })
   opened.push(source)
   return source
 }

@@ -32,7 +32,7 @@ describe.runIf(etcd && toxiproxy)('config-etcd', { timeout: 60_000 }, () => {
   })
 
   function open(options: EtcdConfigSourceOptions): WritableConfigSource {
-    const source = createEtcdConfigSource({ servers: [`127.0.0.1:${server.port}`], operationTimeoutMs: 2_000, ...options })
+    const source = createEtcdConfigSource({ servers: [`127.0.0.1:${server.port}`], operationTimeoutMs: 10_000, ...options })
     opened.push(source)
     return source
   }

@@ -17,7 +17,7 @@ const capabilities = { watch: 'push', write: true, compareAndSet: true, annotati
 /**
  * Creates a source on etcd. Every key below the prefix is an entry; its revision is the mod revision of the key.
  *
- * @throws SdError `SD_INVALID` naming the option
+ * @throws SdError `SD_INVALID` that names the option
  */
 export function createEtcdConfigSource(options: EtcdConfigSourceOptions = {}): WritableConfigSource {
   const settings = resolveEtcdConfigSourceOptions(options)

@@ -17,7 +17,7 @@ const pauseMs = 50
 /**
  * Creates a source that reads each file as an entry. Files are reloaded when they change, once they are written completely.
  *
- * @throws SdError `SD_INVALID` naming the option
+ * @throws SdError `SD_INVALID` that names the option
  */
 export function createFileConfigSource(options: FileConfigSourceOptions): WritableConfigSource {
   const settings = resolveFileConfigSourceOptions(options)

@@ -8,12 +8,12 @@ import { createFileConfigSource } from './index.ts'
 import { followSource, makeFolder, openSource, textsOf } from './testing/files.ts'
 
 /** File permissions don't apply to root: this process runs as an unprivileged user until the returned function is called. */
-function becomeNobody(): () => void {
+function dropPrivileges(): () => void {
   if (process.getuid?.() !== 0) return () => undefined
-  const becomeRoot = (): void => process.seteuid?.(0)
-  onTestFinished(becomeRoot)
+  const restorePrivileges = (): void => process.seteuid?.(0)
+  onTestFinished(restorePrivileges)
   process.seteuid?.(65_534)
-  return becomeRoot
+  return restorePrivileges
 }
 
 test('the key is the name below the directory, the format its extension', async () => {
@@ -115,12 +115,12 @@ test('a file without read permission is denied, and read once permission is gran
   const probe = await followSource(source)
   await chmod(path, 0)
   await chmod(directory, 0o555)
-  const becomeRoot = becomeNobody()
+  const restorePrivileges = dropPrivileges()
   await probe.untilStale(true)
   expect(probe.seen.at(-1)).toMatchObject({ value: { entries: [{ content: 'good' }] }, stale: { error: { code: 'SD_DENIED' } } })
   await expect(source.load()).rejects.toMatchObject({ code: 'SD_DENIED', message: expect.stringContaining(path) })
   await expect(source.put('b', 'x')).rejects.toMatchObject({ code: 'SD_DENIED' })
-  becomeRoot()
+  restorePrivileges()
   await chmod(directory, 0o700)
   await chmod(path, 0o600)
   await probe.untilStale(false)
@@ -142,7 +142,7 @@ test('options are checked', () => {
     ['directory', { path: 'a', directory: '.' }],
     ['keys', { path: 'a', keys: ['a'] }],
     ['keys', { directory: '.', keys: [] }],
-    ['keys', { directory: '.', keys: ['a', 'a'] }],
+    ['keys[1]', { directory: '.', keys: ['a', 'a'] }],
     ['keys[0]', { directory: '.', keys: ['../a'] }],
     ['keys[1]', { directory: '.', keys: ['a', '..\\a'] }],
     ['path', { path: '' }],

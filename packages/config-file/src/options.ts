@@ -61,7 +61,7 @@ const known = [
   'name',
 ]
 
-/** Validates the options and fills in defaults. @throws SdError `SD_INVALID` naming the option */
+/** Validates the options and fills in defaults. @throws SdError `SD_INVALID` that names the option */
 export function resolveFileConfigSourceOptions(options: FileConfigSourceOptions): ResolvedFileConfigSourceOptions {
   checkKnownKeys('', checkObject('options', options), known)
   const { settleMs = 100, format } = options
@@ -103,7 +103,7 @@ function checkPath(field: string, value: unknown): string {
   return resolve(text)
 }
 
-/** Validates that a key is one path below the directory on every system. @throws SdError `SD_INVALID` naming the field */
+/** Validates that a key is one path below the directory on every system. @throws SdError `SD_INVALID` that names the field */
 export function checkFileKey(field: string, value: unknown): string {
   const key = checkConfigKey(field, value)
   if (key.includes('\0') || key.includes('\\')) throw invalidError(field, key, 'a key without backslashes and NUL characters')

@@ -21,7 +21,7 @@ export interface FileStoreOptions {
  * Creates a store in a file on a local disk. Every append is synced. The next append moves a line truncated by a crash to
  * `<path>.torn`.
  *
- * @throws SdError `SD_INVALID` naming the option; its methods `SD_UNAVAILABLE` if the file can't be read or written, `SD_TIMEOUT`
+ * @throws SdError `SD_INVALID` that names the option; its methods `SD_UNAVAILABLE` if the file can't be read or written, `SD_TIMEOUT`
  * if another process keeps it locked
  */
 export function createFileStore(options: FileStoreOptions): HistoryStore {

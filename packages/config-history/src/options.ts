@@ -67,7 +67,7 @@ const known = [
   'operationTimeoutMs',
 ]
 
-/** Validates the options and fills in defaults. @throws SdError `SD_INVALID` naming the option */
+/** Validates the options and fills in defaults. @throws SdError `SD_INVALID` that names the option */
 export function resolveConfigHistoryOptions(options: ConfigHistoryOptions): ResolvedConfigHistoryOptions {
   checkKnownKeys('', options, known)
   const { source, store, secret } = options

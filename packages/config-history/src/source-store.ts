@@ -15,7 +15,7 @@ export interface SourceStoreOptions {
 /**
  * Creates a store in the backend of the configuration, or in another one: an entry that is written by compare-and-set.
  *
- * @throws SdError `SD_INVALID` naming the option, `SD_UNSUPPORTED` if the source does not support compare-and-set
+ * @throws SdError `SD_INVALID` that names the option, `SD_UNSUPPORTED` if the source does not support compare-and-set
  */
 export function createSourceStore(options: SourceStoreOptions): HistoryStore {
   checkKnownKeys('', options, ['source', 'key', 'maxBytes'])

@@ -34,7 +34,7 @@ const patience = 3
 export function createWriter(options: WriterOptions): Writer {
   const { source, key, writeTimeoutMs } = options
   /** Hash of a version that this writer has given up on, so it need not wait for it. */
-  let givenUp: string | undefined
+  let abandoned: string | undefined
   /** A pending version of another writer, and when it was first seen, by `performance.now()`. */
   let watched: { readonly hash: string; readonly since: number } | undefined
 
@@ -45,7 +45,7 @@ export function createWriter(options: WriterOptions): Writer {
 
   /** Whether another writer can be between record and outcome. */
   function isBusy({ pending }: Log): boolean {
-    if (!pending || pending.hash === givenUp) return false
+    if (!pending || pending.hash === abandoned) return false
     if (watched?.hash !== pending.hash) watched = { hash: pending.hash, since: performance.now() }
     const limitMs = patience * writeTimeoutMs
     // The clock of the writer can differ from ours; then the time since the first sighting decides.
@@ -69,7 +69,7 @@ export function createWriter(options: WriterOptions): Writer {
         return (await log.append([outcome], { signal })) && true
       })
     } catch {
-      givenUp = hash
+      abandoned = hash
       return false
     }
   }
@@ -96,7 +96,7 @@ export function createWriter(options: WriterOptions): Writer {
       await writeSource(body, base, signal)
     } catch (error) {
       // The outcome is unknown for now, and this writer need not wait for itself.
-      givenUp = hash
+      abandoned = hash
       if (!(error instanceof SdError) || !withoutEffect.includes(error.code)) throw error
       const isConflict = error.code === 'SD_CONFLICT'
       // A source that retried can conflict with its own first attempt.

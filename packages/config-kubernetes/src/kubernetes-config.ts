@@ -1,6 +1,6 @@
-import { assembleWritableConfigSource, createConfigDocument } from '@sd/adapter-kit'
+import { assembleWritableConfigSource, createConfigDocument, requiredError } from '@sd/adapter-kit'
 import { createKubernetesConnection, followCollection, listCollection } from '@sd/connection-kubernetes'
-import { type ConfigDocument, type ConfigEntry, SdError, type WritableConfigSource } from '@sd/core'
+import type { ConfigDocument, ConfigEntry, WritableConfigSource } from '@sd/core'
 import { type ConfigObject, readEntries } from './config-objects.ts'
 import { createObjectWriter } from './object-writer.ts'
 import { type KubernetesConfigSourceOptions, resolveKubernetesConfigSourceOptions } from './options.ts'
@@ -11,7 +11,8 @@ const capabilities = { watch: 'push', write: true, compareAndSet: true, annotati
 /**
  * Creates a source on ConfigMaps and Secrets of a namespace. Every key of an object is an entry `<name>/<key>`.
  *
- * @throws SdError `SD_INVALID` naming the option; `SD_UNSUPPORTED` on Bun, which replaces undici, which the client library depends on
+ * @throws SdError `SD_INVALID` that names the option; `SD_UNSUPPORTED` on Bun, which replaces undici, a dependency of the client
+ * library
  */
 export function createKubernetesConfigSource(options: KubernetesConfigSourceOptions): WritableConfigSource {
   const settings = resolveKubernetesConfigSourceOptions(options)
@@ -23,10 +24,7 @@ export function createKubernetesConfigSource(options: KubernetesConfigSourceOpti
   function entriesOf({ kind, object }: KubernetesTarget, found: Iterable<ConfigObject>): readonly ConfigEntry[] {
     const objects = [...found].sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1))
     if (required && object !== undefined && objects.length === 0) {
-      // Retryable: the object can be created, and a watch waits for it with its last values.
-      throw new SdError('SD_NOT_FOUND', `${name}: ${kind} ${object} not found in namespace ${connection.namespace} (required)`, {
-        retryable: true,
-      })
+      throw requiredError(name, `${kind} ${object} not found in namespace ${connection.namespace}`)
     }
     return objects.flatMap((one) => readEntries(kind, one))
   }

@@ -1,4 +1,4 @@
-import { type ConfigWrite, checkRevision } from '@sd/adapter-kit'
+import { type ConfigWrite, checkRevision, contentionError } from '@sd/adapter-kit'
 import type { KubernetesConnection } from '@sd/connection-kubernetes'
 import { type ConfigEntry, createBackoff, invalidError, SdError, sleep } from '@sd/core'
 import { type ConfigObject, type EntryText, readEntries, withEntry } from './config-objects.ts'
@@ -93,11 +93,7 @@ export function createObjectWriter({ name, connection, targets }: ObjectWriterOp
       }
       await sleep(backoff.next(), signal, true)
     }
-    throw new SdError(
-      'SD_CONFLICT',
-      `${name}: ${objectName} was changed by other writers during each of ${maxAttempts} attempts`,
-      { retryable: true },
-    )
+    throw contentionError(`${name}: ${objectName}`, maxAttempts)
   }
 
   return {

@@ -37,7 +37,7 @@ export function isObjectName(text: string): boolean {
   return dnsSubdomain.test(text)
 }
 
-/** Validates the options and fills in defaults. @throws SdError `SD_INVALID` naming the option */
+/** Validates the options and fills in defaults. @throws SdError `SD_INVALID` that names the option */
 export function resolveKubernetesConfigSourceOptions(
   options: KubernetesConfigSourceOptions,
 ): ResolvedKubernetesConfigSourceOptions {
@@ -64,7 +64,7 @@ function checkChoice(field: string, value: unknown): ObjectChoice {
   if (value.length > mostNames) throw invalidError(field, value, `at most ${mostNames} names, or a label selector`)
   return value.map((name: unknown, index) => {
     if (typeof name !== 'string' || !isObjectName(name)) throw invalidError(`${field}[${index}]`, name, 'a valid object name')
-    if (value.indexOf(name) !== index) throw invalidError(`${field}[${index}]`, name, 'each name only once')
+    if (value.indexOf(name) !== index) throw invalidError(`${field}[${index}]`, name, 'no duplicates')
     return name
   })
 }

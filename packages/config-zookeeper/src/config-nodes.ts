@@ -1,6 +1,5 @@
-import { type ConfigWrite, checkRevision } from '@sd/adapter-kit'
+import { type ConfigWrite, checkRevision, contentionError } from '@sd/adapter-kit'
 import { createFolder, type NodeStat, parentOf, type ReadNode, type ZooKeeperClient } from '@sd/connection-zookeeper'
-import { SdError } from '@sd/core'
 import type { ResolvedZooKeeperConfigSourceOptions } from './options.ts'
 
 /** Options of {@link putNode} and {@link removeNode}. */
@@ -35,7 +34,7 @@ export async function putNode(
       : await createNode(connection, path, data, settings.chroot)
     if (stat) return stat
   }
-  throw changing(path)
+  throw contentionError(path, maxAttempts)
 }
 
 /** Removes a node; one with children stays as their folder. @throws SdError `SD_CONFLICT` */
@@ -48,7 +47,7 @@ export async function removeNode(connection: ZooKeeperClient, path: string, { se
       node.numChildren > 0 ? await connection.write(path, Buffer.alloc(0), version) : await connection.remove(path, version)
     if (removed) return
   }
-  throw changing(path)
+  throw contentionError(path, maxAttempts)
 }
 
 /** Reads a node and compares its revision with the expected one. A node without data is a folder, not an entry. */
@@ -80,10 +79,4 @@ async function createNode(
 
 function comparedVersion({ version }: ReadNode, { ifRevision }: ConfigWrite): number | undefined {
   return ifRevision === undefined ? undefined : version
-}
-
-function changing(path: string): SdError {
-  return new SdError('SD_CONFLICT', `${path} was changed by other writers during each of ${maxAttempts} attempts`, {
-    retryable: true,
-  })
 }

@@ -17,7 +17,7 @@ const bad: readonly (readonly [string, object])[] = [
   ['prefix', { prefix: '/' }],
   ['keys', { keys: [] }],
   ['keys', { keys: 'orders.yaml' }],
-  ['keys', { keys: ['a', 'b', 'a'] }],
+  ['keys[2]', { keys: ['a', 'b', 'a'] }],
   ['keys[1]', { keys: ['a', '/b'] }],
   ['keys[0]', { keys: ['\ue000'] }],
   ['format', { format: 'xml' }],

@@ -28,7 +28,7 @@ export interface ResolvedZooKeeperConfigSourceOptions extends ResolvedZooKeeperC
   readonly root: string
 }
 
-/** Validates the options and fills in defaults. @throws SdError `SD_INVALID` naming the option */
+/** Validates the options and fills in defaults. @throws SdError `SD_INVALID` that names the option */
 export function resolveZooKeeperConfigSourceOptions(options: ZooKeeperConfigSourceOptions): ResolvedZooKeeperConfigSourceOptions {
   checkKnownKeys('', checkObject('options', options), [...CONNECTION_OPTIONS, 'prefix', ...CONFIG_SELECTION_OPTIONS, 'name'])
   const connection = resolveZooKeeperConnectionOptions(options, checkName('name', options.name ?? 'config-zookeeper'))

@@ -20,7 +20,7 @@ const maxBytes = 1_000_000
 /**
  * Creates a source on ZooKeeper. Every node with data below the prefix is an entry.
  *
- * @throws SdError `SD_INVALID` naming the option
+ * @throws SdError `SD_INVALID` that names the option
  */
 export function createZooKeeperConfigSource(options: ZooKeeperConfigSourceOptions = {}): WritableConfigSource {
   const settings = resolveZooKeeperConfigSourceOptions(options)

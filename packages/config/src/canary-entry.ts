@@ -78,7 +78,7 @@ export function decodeCanary({ key, content }: Pick<ConfigEntry, 'key' | 'conten
   }
 }
 
-/** Validates a rule. @throws SdError `SD_INVALID` naming the field */
+/** Validates a rule. @throws SdError `SD_INVALID` that names the field */
 export function checkRule(rule: CanaryRule): CanaryRule {
   checkKnownKeys('rule', checkObject('rule', rule), ['share', 'tags', 'addresses'])
   const { share, tags, addresses } = rule
@@ -89,7 +89,7 @@ export function checkRule(rule: CanaryRule): CanaryRule {
   return rule
 }
 
-/** Validates an instance. @throws SdError `SD_INVALID` naming the field */
+/** Validates an instance. @throws SdError `SD_INVALID` that names the field */
 export function checkInstance(instance: CanaryInstance): CanaryInstance {
   checkKnownKeys('instance', checkObject('instance', instance), ['id', 'tags', 'address'])
   checkName('instance.id', instance.id)
@@ -99,6 +99,6 @@ export function checkInstance(instance: CanaryInstance): CanaryInstance {
 }
 
 function checkNames(field: string, names: readonly string[] | undefined): void {
-  if (names !== undefined && !Array.isArray(names)) throw invalidError(field, names, 'an array')
+  if (names !== undefined && !Array.isArray(names)) throw invalidError(field, names, 'an array of names')
   for (const [index, name] of (names ?? []).entries()) checkName(`${field}[${index}]`, name)
 }

@@ -51,7 +51,7 @@ export interface CanaryRelease {
  * Creates the operator's side of canary releases of one entry. The canary version is stored next to the entry, under its key
  * with the suffix `.canary`. Instances read it through `withCanaryRelease`.
  *
- * @throws SdError `SD_INVALID` naming the option
+ * @throws SdError `SD_INVALID` that names the option
  */
 export function createCanaryRelease(options: CanaryReleaseOptions): CanaryRelease {
   checkKnownKeys('', checkObject('options', options), ['source', 'key'])

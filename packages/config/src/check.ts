@@ -24,7 +24,7 @@ export interface ConfigCheck {
 /** Maximum length of a text, in characters. */
 const maxCharacters = 4_194_304
 
-/** Validates the arguments of `check`. @returns the name of the source @throws SdError `SD_INVALID` naming the argument */
+/** Validates the arguments of `check`. @returns the name of the source @throws SdError `SD_INVALID` that names the argument */
 export function checkArguments(
   texts: Readonly<Record<string, string | null>>,
   options: ConfigCheckOptions,

@@ -34,7 +34,7 @@ const backoff = { baseMs: 50, maxMs: 1_000 }
 /**
  * Creates a source whose backend is this process: for tests, demos and generated texts.
  *
- * @throws SdError `SD_INVALID` naming the option
+ * @throws SdError `SD_INVALID` that names the option
  */
 export function createMemoryConfigSource(options: MemoryConfigSourceOptions = {}): MemoryConfigSource {
   checkKnownKeys('', checkObject('options', options), ['entries', 'store', 'name'])

@@ -15,7 +15,7 @@ export interface MemoryConfigStore {
   onChange(listener: () => void): () => void
 }
 
-/** Creates a store. @param texts initial texts by key @throws SdError `SD_INVALID` naming the key */
+/** Creates a store. @param texts initial texts by key @throws SdError `SD_INVALID` that names the key */
 export function createMemoryConfigStore(texts: Readonly<Record<string, string>> = {}): MemoryConfigStore {
   const entries = new Map<string, ConfigEntry>()
   const listeners = new Set<() => void>()

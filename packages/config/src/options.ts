@@ -1,4 +1,4 @@
-import { checkFormat } from '@sd/adapter-kit'
+import { checkConfigKey, checkFormat } from '@sd/adapter-kit'
 import {
   type ConfigFormat,
   type ConfigSource,
@@ -169,7 +169,7 @@ const optionNames: readonly (keyof ConfigOptions)[] = [
   'name',
 ]
 
-/** Validates the options and fills in defaults. @throws SdError `SD_INVALID` naming the option */
+/** Validates the options and fills in defaults. @throws SdError `SD_INVALID` that names the option */
 export function resolveConfigOptions(options: ConfigOptions): ResolvedConfigOptions {
   checkKnownKeys('', checkObject('options', options), optionNames)
   const { schema, decrypt, onReport = () => {} } = options
@@ -196,12 +196,12 @@ export function resolveConfigOptions(options: ConfigOptions): ResolvedConfigOpti
   }
 }
 
-/** Copies values passed by the program. @throws SdError `SD_INVALID` naming the option */
+/** Copies values passed by the program. @throws SdError `SD_INVALID` that names the option */
 function readTree(field: string, value: unknown): ConfigTree {
   return readValue(field, checkObject(field, value)) as ConfigTree
 }
 
-/** Copies a value passed by the program. @throws SdError `SD_INVALID` naming the option */
+/** Copies a value passed by the program. @throws SdError `SD_INVALID` that names the option */
 export function readValue(field: string, value: unknown): unknown {
   try {
     return toPlain(value)
@@ -248,7 +248,7 @@ function readSource(field: string, given: ConfigSource | ConfigSourceOptions): R
     keepNewline = false,
     requireEncrypted = [],
   } = given
-  checkFunction(`${field}.watch`, (checkObject(field, source) as unknown as ConfigSource).watch)
+  checkFunction(`${field}.watch`, (checkObject(`${field}.source`, source) as unknown as ConfigSource).watch)
   return {
     source,
     at: at === undefined ? [] : splitPath(`${field}.at`, at),
@@ -258,7 +258,7 @@ function readSource(field: string, given: ConfigSource | ConfigSourceOptions): R
     relaxed: checkBoolean(`${field}.relaxed`, relaxed),
     snapshot: checkBoolean(`${field}.snapshot`, snapshot),
     keepNewline: checkBoolean(`${field}.keepNewline`, keepNewline),
-    requireEncrypted: checkTexts(`${field}.requireEncrypted`, requireEncrypted),
+    requireEncrypted: checkTexts(`${field}.requireEncrypted`, requireEncrypted, checkConfigKey),
   }
 }
 
@@ -270,9 +270,13 @@ function readRequired(paths: readonly string[]): ResolvedConfigOptions['isRequir
     required.some((path) => path.length <= keys.length && path.every((key, depth) => key === relaxed(keys[depth] as string)))
 }
 
-function checkTexts(field: string, texts: readonly string[]): readonly string[] {
+function checkTexts(
+  field: string,
+  texts: readonly string[],
+  check: (field: string, text: unknown) => string = (place, text) => checkText(place, text, 1_024),
+): readonly string[] {
   if (!Array.isArray(texts)) throw invalidError(field, texts, 'an array')
-  return texts.map((text, index) => checkText(`${field}[${index}]`, text, 1_024))
+  return texts.map((text, index) => check(`${field}[${index}]`, text))
 }
 
 function readKeys(field: string, keys: ConfigSourceOptions['keys']): ResolvedConfigSourceOptions['keys'] {

@@ -38,7 +38,7 @@ export type PathValue<T, P extends string> = unknown extends T
         ? T[P]
         : undefined
 
-/** Splits a path such as `db.pool.size` into its keys. @throws SdError `SD_INVALID` naming the field */
+/** Splits a path such as `db.pool.size` into its keys. @throws SdError `SD_INVALID` that names the field */
 export function splitPath(field: string, path: string): readonly string[] {
   const keys = checkText(field, path, 1_024).split('.')
   if (keys.includes('') || keys.includes('__proto__')) throw invalidError(field, path, 'a path such as db.pool.size')

@@ -102,7 +102,7 @@ export function resolvePlaceholders(tree: ConfigTree, options: PlaceholderOption
     while (at < text.length) {
       const start = text.indexOf('${', at)
       if (start < 0) break
-      if (text[start - 1] === '$' && start > at) {
+      if (text[start - 1] === '$') {
         push(`${text.slice(at, start - 1)}\${`)
         at = start + 2
         continue

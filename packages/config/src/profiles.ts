@@ -17,7 +17,7 @@ export type EntrySelection = (entries: readonly ConfigEntry[], format: ConfigFor
 /** Suffix of the keys that store canary versions. Such an entry is not configuration itself. */
 export const canarySuffix = '.canary'
 
-/** Creates the selection by profiles. @throws SdError `SD_INVALID` naming the option */
+/** Creates the selection by profiles. @throws SdError `SD_INVALID` that names the option */
 export function createEntrySelection(options: ProfileOptions = { active: [] }): EntrySelection {
   checkKnownKeys('profiles', checkObject('profiles', options), ['active', 'known'])
   const active = checkNames('profiles.active', options.active)

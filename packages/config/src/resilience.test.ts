@@ -55,7 +55,7 @@ describe('rejected content keeps the last valid configuration', () => {
     ['a value that the schema rejects', 'url: y\nsize: many\n', { key: 'a.yaml', line: 2, field: 'size' }],
     ['a placeholder without a value', 'size: 2\nurl: ${nowhere}\n', { key: 'a.yaml', line: 2, field: 'url' }],
     // biome-ignore-end lint/suspicious/noTemplateCurlyInString: see above.
-    ['a value that can not be decrypted', 'size: 2\nurl: ENC[k1:broken]\n', { key: 'a.yaml', line: 2, field: 'url' }],
+    ['a value that cannot be decrypted', 'size: 2\nurl: ENC[k1:broken]\n', { key: 'a.yaml', line: 2, field: 'url' }],
     ['a key that reaches a prototype', '__proto__: { size: 3 }\nsize: 2\nurl: x\n', { key: 'a.yaml' }],
   ])('%s', async (_, content, failure) => {
     const source = memory('center', good)
@@ -122,19 +122,19 @@ describe('rejected content keeps the last valid configuration', () => {
   })
 
   test('until a key service responds to a retry', async () => {
-    let isAway = false
+    let isUnreachable = false
     const decrypt = vi.fn(async (text: string) => {
-      if (isAway) throw new SdError('SD_UNAVAILABLE', 'no key service')
+      if (isUnreachable) throw new SdError('SD_UNAVAILABLE', 'no key service')
       return text.slice(4, -1)
     })
     const [source, other] = [memory('center', { a: 'ENC[1]' }), memory('other', { b: '1' })]
     const config = await open({ sources: [source, other], decrypt })
-    isAway = true
+    isUnreachable = true
     await source.put('a', 'ENC[2]')
     await soon(() => expect(config.status().refused[0]?.failures[0]?.message).toContain('no key service'))
     await other.put('b', '2')
     await soon(() => expect(config.get('b')).toBe(2))
-    isAway = false
+    isUnreachable = false
     await soon(() => expect(config.get('a')).toBe(2))
   })
 })

@@ -7,7 +7,7 @@ export type SecretTest = (keys: readonly string[]) => boolean
 /** Minimum length of a secret that is searched for in other texts. Shorter ones would match parts of words. */
 const shortestSecret = 3
 
-/** Creates the masking rule. @param secrets paths, or all options of the rule @throws SdError `SD_INVALID` naming the option */
+/** Creates the masking rule. @param secrets paths, or all options of the rule @throws SdError `SD_INVALID` that names the option */
 export function readMasking(secrets: readonly (string | RegExp)[] | MaskingOptions): Masking {
   return createMasking(
     Array.isArray(secrets) ? { paths: secrets as readonly (string | RegExp)[] } : (secrets as MaskingOptions),

@@ -21,7 +21,7 @@ export interface WithCanaryReleaseOptions {
  * A source as one instance sees it: an entry whose canary version applies to the instance has the canary text. Entries that
  * store canary versions are omitted; a damaged one applies to no instance. Closing it closes the wrapped source.
  *
- * @throws SdError `SD_INVALID` naming the option
+ * @throws SdError `SD_INVALID` that names the option
  */
 export function withCanaryRelease(source: ConfigSource, options: WithCanaryReleaseOptions): ConfigSource {
   checkKnownKeys('', checkObject('options', options), ['instance'])

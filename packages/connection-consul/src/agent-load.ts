@@ -39,8 +39,8 @@ export class AgentLoad {
     // On this path the status is that of the service: 429 is a warning.
     if (response?.path.startsWith('/v1/agent/health/')) return
     if (response?.status === 429 || response?.retryAfterMs !== undefined) {
-      const askedMs = Math.min(Math.max(response.retryAfterMs ?? 0, 0), maxPauseMs)
-      this.#pausedUntil = performance.now() + Math.max(askedMs, this.#backoff.next())
+      const requestedMs = Math.min(Math.max(response.retryAfterMs ?? 0, 0), maxPauseMs)
+      this.#pausedUntil = performance.now() + Math.max(requestedMs, this.#backoff.next())
     } else if (error === undefined) {
       this.#backoff.reset()
     }

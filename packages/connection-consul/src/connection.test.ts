@@ -251,13 +251,13 @@ describe('several agents', () => {
   })
 
   test('blocking queries end when their agent is left', async () => {
-    let isWell = true
-    const first = await start((path) => (isWaiting(path) ? undefined : isWell ? { index: 1, body: 'x' } : { status: 500 }))
+    let isHealthy = true
+    const first = await start((path) => (isWaiting(path) ? undefined : isHealthy ? { index: 1, body: 'x' } : { status: 500 }))
     const second = await start(() => leader)
     const connection = connect({ servers: [first.endpoint, second.endpoint], operationTimeoutMs: 5_000 })
     const following = failure(followQuery(connection, query, { signal: never, onFound: () => undefined }))
     await vi.waitFor(() => expect(first.requests.some(isWaiting)).toBe(true))
-    isWell = false
+    isHealthy = false
     await connection.run(ping)
     expect(await following).toMatchObject({ code: 'SD_UNAVAILABLE', retryable: true })
     expect(second.requests).toEqual(['/status/leader'])

@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { connectionHint } from '@sd/adapter-kit'
 import { readServerDelay, SdError, type SdErrorCode, toSdError } from '@sd/core'
-import { isAskedWithoutTls, isDeniedTransaction } from './server-texts.ts'
+import { isDeniedTransaction, needsTls } from './server-texts.ts'
 
 const codes: Readonly<Record<number, SdErrorCode>> = {
   400: 'SD_INVALID',
@@ -95,7 +95,7 @@ function hintFor(code: SdErrorCode, status: number, path: string, text: string):
     const rule = permissions.find(([pattern]) => pattern.test(path))?.[1]
     return rule && `the token's policy needs ${rule}`
   }
-  if (isAskedWithoutTls(status, text)) return 'the agent speaks TLS here: give the server as https://'
+  if (needsTls(status, text)) return 'the agent speaks TLS here: give the server as https://'
   if (status === 429) return 'the agent limits requests or connections: see limits.http_max_conns_per_client and request_limits'
   return undefined
 }

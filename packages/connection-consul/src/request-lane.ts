@@ -38,17 +38,17 @@ const scoutPauseMs = 1_000
  */
 export function createRequestLane(places: number): RequestLane {
   const semaphore = createSemaphore(places)
-  const givenUp = new Set<AbortController>()
+  const abandoned = new Set<AbortController>()
   let isScouting = false
   let nextScoutAt = 0
 
-  const isFull = (): boolean => givenUp.size >= places
+  const isFull = (): boolean => abandoned.size >= places
 
   async function scout<T>(send: (signal: AbortSignal) => Promise<T>, { signal, ...limit }: RequestLimit): Promise<T> {
     isScouting = true
     try {
       const result = await withTimeout({ ...limit, signal }, send)
-      givenUp.values().next().value?.abort()
+      abandoned.values().next().value?.abort()
       return result
     } finally {
       isScouting = false
@@ -57,12 +57,12 @@ export function createRequestLane(places: number): RequestLane {
   }
 
   async function keepUntilResponse(request: Promise<unknown>, controller: AbortController): Promise<void> {
-    givenUp.add(controller)
+    abandoned.add(controller)
     const timer = setTimeout(() => controller.abort(), givenUpMs)
     timer.unref?.()
     await request.catch(() => undefined)
     clearTimeout(timer)
-    givenUp.delete(controller)
+    abandoned.delete(controller)
   }
 
   return {
@@ -85,7 +85,7 @@ export function createRequestLane(places: number): RequestLane {
       }
     },
     close() {
-      for (const controller of givenUp) controller.abort()
+      for (const controller of abandoned) controller.abort()
     },
   }
 }

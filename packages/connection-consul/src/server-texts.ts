@@ -15,6 +15,6 @@ export function isDeniedTransaction(body: unknown): boolean {
 /**
  * Whether a plain HTTP request was sent to a TLS port. For a hint in the message; the error code does not depend on it.
  */
-export function isAskedWithoutTls(status: number, text: string): boolean {
+export function needsTls(status: number, text: string): boolean {
   return status === 400 && text.includes('HTTP request to an HTTPS server')
 }

@@ -65,7 +65,7 @@ export function createClientHolder(settings: ResolvedEtcdConnectionOptions, atte
       defaultCallOptions: ({ isStream }) => (isStream ? {} : deadline(attemptLimitMs)),
       faultHandling: createMemberPolicies(hosts, () => void renewCertificates().catch(() => undefined)),
     })
-    mendPool(client)
+    repairPool(client)
     return client
   }
 
@@ -171,7 +171,7 @@ const cancelled = 1
  * other channels are then closed under calls that have not started; and an IP address is sent as the name of a TLS
  * server, which Node deprecates (DEP0123). The certificate is still compared with the address.
  */
-function mendPool(client: Etcd3): void {
+function repairPool(client: Etcd3): void {
   const pool = poolOf(client)
   const markFailed = pool.markFailed.bind(pool)
   pool.markFailed = (host, error) => {

@@ -35,21 +35,21 @@ test('the code is read from the error, or from its message', () => {
 
 describe('members', () => {
   const silence = new Error('4 DEADLINE_EXCEEDED: Deadline exceeded')
-  const answer = async (): Promise<string> => 'answer'
+  const respond = async (): Promise<string> => 'answer'
 
   test('that did not respond are tried last for a while, and at once if none is better', async () => {
     vi.useFakeTimers({ toFake: ['performance'] })
     const { host } = createMemberPolicies(['a', 'b'], () => undefined)
     const [a, b] = [host('a'), host('b')]
     await expect(a.execute(() => Promise.reject(silence))).rejects.toBe(silence)
-    const refused = await a.execute(answer).catch((error: unknown) => error)
+    const refused = await a.execute(respond).catch((error: unknown) => error)
     expect(isSilence(refused)).toBe(true)
-    expect(await b.execute(answer)).toBe('answer')
+    expect(await b.execute(respond)).toBe('answer')
     vi.advanceTimersByTime(6_100)
-    expect(await a.execute(answer)).toBe('answer')
+    expect(await a.execute(respond)).toBe('answer')
     await expect(a.execute(() => Promise.reject(silence))).rejects.toBe(silence)
     await expect(b.execute(() => Promise.reject(silence))).rejects.toBe(silence)
-    expect(await a.execute(answer)).toBe('answer')
+    expect(await a.execute(respond)).toBe('answer')
     vi.useRealTimers()
   })
 
@@ -57,7 +57,7 @@ describe('members', () => {
     const { host, global } = createMemberPolicies(['a', 'b', 'c'], () => undefined)
     const denied = new Error('7 PERMISSION_DENIED: etcdserver: permission denied')
     await expect(host('a').execute(() => Promise.reject(denied))).rejects.toBe(denied)
-    expect(await host('a').execute(answer)).toBe('answer')
+    expect(await host('a').execute(respond)).toBe('answer')
     const run = vi.fn(() => Promise.reject(silence))
     await expect(global.execute(run)).rejects.toBe(silence)
     expect(run).toHaveBeenCalledTimes(3)

@@ -20,11 +20,11 @@ const silent: ReadonlySet<number | undefined> = new Set([4, 14])
 
 /** Whether another member may succeed. */
 export function isSilence(error: unknown): boolean {
-  return error instanceof AskedLastError || silent.has(codeOf(error))
+  return error instanceof TriedLastError || silent.has(codeOf(error))
 }
 
 /** Thrown instead of a call, so that the library tries the next member. */
-class AskedLastError extends Error {}
+class TriedLastError extends Error {}
 
 interface Member {
   avoidedUntil: number
@@ -50,7 +50,7 @@ export function createMemberPolicies(hosts: readonly string[], onSilence: () => 
     const member = members.get(name) as Member
     async function execute(run: (context: object) => Promise<unknown>): Promise<unknown> {
       // The library then tries another member in the same call.
-      if (isBetterElsewhere(member)) throw new AskedLastError('this member is tried last')
+      if (isBetterElsewhere(member)) throw new TriedLastError('this member is tried last')
       try {
         const result = await run({})
         member.avoidedUntil = 0

@@ -12,24 +12,24 @@ interface Script {
   readonly watches: readonly ((watch: ApiWatch) => void | Promise<void>)[]
 }
 
-function fakeClient({ lists, watches }: Script): { connection: KubernetesConnection; asked: string[] } {
-  const asked: string[] = []
+function fakeClient({ lists, watches }: Script): { connection: KubernetesConnection; requests: string[] } {
+  const requests: string[] = []
   let [listed, watched] = [0, 0]
   const connection: KubernetesConnection = {
     namespace: 'default',
     async request({ query = {} }: ApiRequest) {
-      asked.push(`list ${query['limit']}${query['continue'] ? ` ${query['continue']}` : ''}`)
+      requests.push(`list ${query['limit']}${query['continue'] ? ` ${query['continue']}` : ''}`)
       return { body: lists[Math.min(listed++, lists.length - 1)], serverTime: undefined, tookMs: 1 }
     },
     async watch(watch) {
-      asked.push(`watch ${watch.query['resourceVersion']}`)
+      requests.push(`watch ${watch.query['resourceVersion']}`)
       const run = watches[watched++]
       if (run) return run(watch)
       await new Promise((resolve) => watch.signal.addEventListener('abort', resolve, { once: true }))
     },
     close: () => undefined,
   }
-  return { connection, asked }
+  return { connection, requests }
 }
 
 const page = (resourceVersion: string, names: readonly string[] = []): object => ({
@@ -42,8 +42,8 @@ const event = (type: string, name: string, resourceVersion: string): ApiEvent =>
 })
 
 /** Follows until no more requests are sent, and returns the observed objects. */
-async function follow(script: Script, untilAsked: number): Promise<{ asked: readonly string[]; seen: readonly string[] }> {
-  const { connection, asked } = fakeClient(script)
+async function follow(script: Script, untilRequests: number): Promise<{ requests: readonly string[]; seen: readonly string[] }> {
+  const { connection, requests } = fakeClient(script)
   const controller = new AbortController()
   const seen: string[] = []
   const following = followCollection(connection, {
@@ -55,17 +55,17 @@ async function follow(script: Script, untilAsked: number): Promise<{ asked: read
     onChange: ({ metadata }, isThere) => void seen.push(`${isThere ? '+' : '-'}${metadata.name}`),
   })
   const deadline = performance.now() + 10_000
-  while (asked.length < untilAsked && performance.now() < deadline) {
+  while (requests.length < untilRequests && performance.now() < deadline) {
     await Promise.race([new Promise((resolve) => setTimeout(resolve, 5)), following])
   }
   controller.abort()
   await following.catch(() => undefined)
-  return { asked, seen }
+  return { requests, seen }
 }
 
 describe('following a collection', () => {
   test('a watch that ends continues after its last event or bookmark', async () => {
-    const { asked, seen } = await follow(
+    const { requests, seen } = await follow(
       {
         lists: [page('10', ['a']), page('13')],
         watches: [
@@ -75,7 +75,7 @@ describe('following a collection', () => {
       },
       6,
     )
-    expect(asked).toEqual(['list 500', 'watch 10', 'list 1', 'watch 12', 'list 1', 'watch 13'])
+    expect(requests).toEqual(['list 500', 'watch 10', 'list 1', 'watch 12', 'list 1', 'watch 13'])
     expect(seen).toEqual(['all a', '+b', '-a'])
   })
 
@@ -88,15 +88,15 @@ describe('following a collection', () => {
     ],
     ['an answer', ({ onEvent }) => onEvent({ type: 'ERROR', object: { code: 410, message: 'too old' } })],
   ])('an expired version in %s leads to a new list', async (_, watch) => {
-    const { asked, seen } = await follow({ lists: [page('10', ['a']), page('20', ['b'])], watches: [watch] }, 4)
-    expect(asked).toEqual(['list 500', 'watch 10', 'list 500', 'watch 20'])
+    const { requests, seen } = await follow({ lists: [page('10', ['a']), page('20', ['b'])], watches: [watch] }, 4)
+    expect(requests).toEqual(['list 500', 'watch 10', 'list 500', 'watch 20'])
     expect(seen).toEqual(['all a', 'all b'])
   })
 
   test.each(['9', 'none'])('a server that is at %s after 10 has lost its data', async (version) => {
     const script = { lists: [page('10', ['a']), page(version), page(version, [])], watches: [() => undefined] }
-    const { asked, seen } = await follow(script, 5)
-    expect(asked).toEqual(['list 500', 'watch 10', 'list 1', 'list 500', `watch ${version}`])
+    const { requests, seen } = await follow(script, 5)
+    expect(requests).toEqual(['list 500', 'watch 10', 'list 1', 'list 500', `watch ${version}`])
     expect(seen).toEqual(['all a', 'all '])
   })
 
@@ -128,9 +128,13 @@ describe('following a collection', () => {
 
 test('a list contains all pages', async () => {
   const first = { metadata: { resourceVersion: '5', continue: 'next' }, items: [{ metadata: { name: 'a' } }] }
-  const { connection, asked } = fakeClient({ lists: [first, page('5', ['b']), { metadata: {}, items: null }], watches: [] })
+  const { connection, requests } = fakeClient({ lists: [first, page('5', ['b']), { metadata: {}, items: null }], watches: [] })
   const signal = AbortSignal.timeout(5_000)
   const { items, version } = await listCollection(connection, { path: '/x', labelSelector: '' }, signal)
-  expect([items.map(({ metadata }) => metadata.name), version, asked]).toEqual([['a', 'b'], '5', ['list 500', 'list 500 next']])
+  expect([items.map(({ metadata }) => metadata.name), version, requests]).toEqual([
+    ['a', 'b'],
+    '5',
+    ['list 500', 'list 500 next'],
+  ])
   expect(await listCollection(connection, { path: '/x', labelSelector: '' }, signal)).toMatchObject({ items: [], version: '' })
 })

@@ -11,8 +11,8 @@ afterEach(() => {
 })
 
 /** A connection to a server without TLS, such as `kubectl proxy`. */
-async function connect(answer: RequestListener, token?: string): Promise<KubernetesConnection> {
-  const server = createServer(answer)
+async function connect(reply: RequestListener, token?: string): Promise<KubernetesConnection> {
+  const server = createServer(reply)
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo
   const kubeconfig = JSON.stringify({
@@ -45,14 +45,14 @@ describe('the connection to the API', () => {
       const { method, url, headers } = request
       request.setEncoding('utf8').on('data', (body) => response.end(JSON.stringify({ method, url, headers, body })))
     }, 'the-token')
-    const answer = await connection.request({ method: 'PATCH', path: '/x', query: { a: 'b c' }, body: { d: 1 }, signal })
-    expect(answer.body).toMatchObject({
+    const reply = await connection.request({ method: 'PATCH', path: '/x', query: { a: 'b c' }, body: { d: 1 }, signal })
+    expect(reply.body).toMatchObject({
       method: 'PATCH',
       url: '/x?a=b+c',
       headers: { authorization: 'Bearer the-token', 'content-type': 'application/merge-patch+json' },
       body: '{"d":1}',
     })
-    expect(Math.abs((answer.serverTime ?? 0) - Date.now())).toBeLessThan(60_000)
+    expect(Math.abs((reply.serverTime ?? 0) - Date.now())).toBeLessThan(60_000)
   })
 
   test('treats a malformed response as an error', async () => {
@@ -83,13 +83,13 @@ describe('the connection to the API', () => {
   })
 
   test('tries a refused login once more', async () => {
-    const asked: string[] = []
+    const requests: string[] = []
     const connection = await connect((request, response) => {
-      asked.push(`${request.url} ${request.headers.authorization}`)
-      response.writeHead(asked.length === 1 ? 401 : 200).end('{}')
+      requests.push(`${request.url} ${request.headers.authorization}`)
+      response.writeHead(requests.length === 1 ? 401 : 200).end('{}')
     }, 'the-token')
     await connection.request({ method: 'GET', path: '/x', signal })
-    expect(asked).toEqual(['/x Bearer the-token', '/readyz undefined', '/x Bearer the-token'])
+    expect(requests).toEqual(['/x Bearer the-token', '/readyz undefined', '/x Bearer the-token'])
     const refused = await connect((_, response) => response.writeHead(401).end('{}'))
     for (const attempt of [refused.request({ method: 'GET', path: '/x', signal }), refused.watch(watchOf())]) {
       await expect(attempt).rejects.toMatchObject({ code: 'SD_DENIED', message: expect.stringContaining('refused') })

@@ -114,8 +114,8 @@ describe.runIf(etcd && kubernetes)('refusals of an API server', { timeout: 60_00
     const crowd = as(tokens.crowd)
     // A level without seats serves one request at a time, and refuses the others.
     await eventually(async () => {
-      const asked = Array.from({ length: 50 }, () => crowd.request({ method: 'GET', path: maps, signal }))
-      const refusals = (await Promise.allSettled(asked)).flatMap((one) =>
+      const requests = Array.from({ length: 50 }, () => crowd.request({ method: 'GET', path: maps, signal }))
+      const refusals = (await Promise.allSettled(requests)).flatMap((one) =>
         one.status === 'rejected' ? [one.reason as SdError] : [],
       )
       expect(refusals[0]).toMatchObject({ code: 'SD_UNAVAILABLE', retryable: true, retryAfterMs: 1_000 })

@@ -33,6 +33,8 @@ export interface DialedClient {
   readonly client: Client
   /** Aborts with an SdError when the connection fails. It does not reconnect. */
   readonly lost: AbortSignal
+  /** When the last complete response arrived, by `performance.now()`. */
+  receivedAt(): number
   /** Closes the connection with an error. */
   lose(error: SdError): void
 }
@@ -88,7 +90,7 @@ export async function dial(options: DialOptions): Promise<DialedClient> {
   let socketError: Error | undefined
 
   if (options.secure) connectSecurely(manager, { ...options.secure, host: endpoint.host, port: endpoint.port })
-  readSafely(manager, lost, (error) => fail('sent a malformed response', error as Error))
+  const receivedAt = readSafely(manager, lost, (error) => fail('sent a malformed response', error as Error))
   if (credentials) presentCredentials(client, credentials)
   await new Promise<void>((resolve, reject) => {
     const timer = setTimeout(() => fail(`did not respond within ${options.timeoutMs} ms`), options.timeoutMs)
@@ -127,7 +129,7 @@ export async function dial(options: DialOptions): Promise<DialedClient> {
     options.signal.addEventListener('abort', giveUp)
     if (options.signal.aborted) giveUp()
   })
-  return { client, lost, lose }
+  return { client, lost, receivedAt, lose }
 }
 
 /**
@@ -171,10 +173,12 @@ export function presentCredentials(client: Client, { username, password }: Crede
   client.addAuthInfo('digest', Buffer.from(`${username}:${password}`))
 }
 
-/** Passes only complete frames to the library, and none that makes it throw. */
-function readSafely(manager: Manager, lost: AbortSignal, onError: (error: unknown) => void): void {
+/** Passes only complete frames to the library, and none that makes it throw. @returns the time of the last frame */
+function readSafely(manager: Manager, lost: AbortSignal, onError: (error: unknown) => void): () => number {
+  let receivedAt = performance.now()
   const readFrame = manager.onSocketData.bind(manager)
   const readChunk = createFrameReader((frame) => {
+    receivedAt = performance.now()
     if (manager.state !== states.connecting) replaceUnknownCode(frame)
     readFrame(frame)
   })
@@ -186,4 +190,5 @@ function readSafely(manager: Manager, lost: AbortSignal, onError: (error: unknow
       onError(error)
     }
   }
+  return () => receivedAt
 }

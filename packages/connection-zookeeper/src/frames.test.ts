@@ -46,15 +46,15 @@ test('a large frame in many chunks is read once', () => {
 })
 
 test('an unknown code becomes a known one', () => {
-  const answer = Buffer.alloc(20)
+  const responseFrame = Buffer.alloc(20)
   for (const [code, expected] of [
     [-125, -1],
     [-101, -101],
     [0, 0],
   ] as const) {
-    answer.writeInt32BE(code, 16)
-    replaceUnknownCode(answer)
-    expect(answer.readInt32BE(16)).toBe(expected)
+    responseFrame.writeInt32BE(code, 16)
+    replaceUnknownCode(responseFrame)
+    expect(responseFrame.readInt32BE(16)).toBe(expected)
   }
   replaceUnknownCode(Buffer.alloc(8))
 })

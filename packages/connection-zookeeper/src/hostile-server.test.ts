@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import { SdError } from '@sd/core'
-import { within } from '@sd/testing'
+import { eventually, within } from '@sd/testing'
 import { afterEach, describe, expect, test } from 'vitest'
 import {
   createZooKeeperConnection,
@@ -8,7 +8,7 @@ import {
   type ZooKeeperConnection,
   type ZooKeeperConnectionOptions,
 } from './index.ts'
-import { answer, type FakeServer, frameOf, grantSession, startFakeServer, xidOf } from './testing/fake-server.ts'
+import { type FakeServer, frameOf, grantSession, responseFrame, startFakeServer, xidOf } from './testing/fake-server.ts'
 
 const cleanups: (() => Promise<void>)[] = []
 afterEach(async () => {
@@ -58,21 +58,21 @@ describe('a server that sends malformed data is unreachable', () => {
     expect(await codeOfPing(open(server))).toBe('SD_UNAVAILABLE')
   })
 
-  const answers: Readonly<Record<string, (xid: number) => Buffer>> = {
-    'an answer to nothing': (xid) => answer({ xid: xid + 7 }),
-    'an answer without its body': (xid) => answer({ xid }),
+  const responses: Readonly<Record<string, (xid: number) => Buffer>> = {
+    'an answer to nothing': (xid) => responseFrame({ xid: xid + 7 }),
+    'an answer without its body': (xid) => responseFrame({ xid }),
     'an answer without a head': () => frameOf(Buffer.alloc(3)),
-    'an event of an unknown kind': () => answer({ xid: -1 }, Buffer.from('000000630000000300000001' + '2f', 'hex')),
+    'an event of an unknown kind': () => responseFrame({ xid: -1 }, Buffer.from('000000630000000300000001' + '2f', 'hex')),
   }
-  test.each(Object.keys(answers))('%s', async (name) => {
+  test.each(Object.keys(responses))('%s', async (name) => {
     const server = await startGranting((socket, request) =>
-      socket.write((answers[name] as (xid: number) => Buffer)(xidOf(request))),
+      socket.write((responses[name] as (xid: number) => Buffer)(xidOf(request))),
     )
     expect(await codeOfPing(open(server))).toBe('SD_UNAVAILABLE')
   })
 
   test('an unknown error code fails the operation, not the connection', async () => {
-    const server = await startGranting((socket, request) => socket.write(answer({ xid: xidOf(request), code: -125 })))
+    const server = await startGranting((socket, request) => socket.write(responseFrame({ xid: xidOf(request), code: -125 })))
     const session = open(server)
     expect(await codeOfPing(session)).toBe('SD_UNAVAILABLE')
     expect(await codeOfPing(session)).toBe('SD_UNAVAILABLE')
@@ -81,7 +81,7 @@ describe('a server that sends malformed data is unreachable', () => {
 })
 
 test('refused credentials are denied, without the secret', async () => {
-  const server = await startGranting((socket) => socket.write(answer({ xid: -4, code: -115 })))
+  const server = await startGranting((socket) => socket.write(responseFrame({ xid: -4, code: -115 })))
   const session = open(server, { credentials: { username: 'app', password: 'secret' } })
   await expect(ping(session)).rejects.toMatchObject({ code: 'SD_DENIED', message: expect.not.stringContaining('secret') })
 })
@@ -99,6 +99,23 @@ test('a connection that stops responding is left after a part of the session, an
   const startedAt = performance.now()
   expect(await codeOfPing(session)).toBe('SD_UNAVAILABLE')
   expect(performance.now() - startedAt).toBeLessThan(5_000)
+})
+
+test('a connection that responds to other requests is kept while a probe waits behind them', async () => {
+  const event = responseFrame({ xid: -1 }, Buffer.from('000000030000000300000001' + '2f', 'hex'))
+  let responses = 0
+  const server = await startGranting((socket, request) => {
+    // Of a session of 600 ms, a probe has 300.
+    const responding = setInterval(() => socket.write(event), 50)
+    setTimeout(() => {
+      clearInterval(responding)
+      responses++
+      socket.write(responseFrame({ xid: xidOf(request), code: -101 }))
+    }, 900)
+  }, 600)
+  expect(await codeOfPing(open(server, { operationTimeoutMs: 10_000 }))).toBe('undefined')
+  await eventually(() => expect(responses).toBeGreaterThan(2), 20_000)
+  expect(server.connections()).toBe(1)
 })
 
 test('credentials that do not arrive are awaited with a limit', async () => {

@@ -66,6 +66,8 @@ export interface ZooKeeperClient {
   login(credentials: Credentials): void
   /** Reports changes of the watched nodes `folder` and below it. @returns removes the listener */
   listen(folder: string, listener: (path: string) => void): () => void
+  /** When the last complete response arrived, by `performance.now()`. */
+  receivedAt(): number
   /** Closes the connection with an error. */
   lose(error: SdError): void
   /** Ends the session on the server, then closes the connection. */
@@ -89,7 +91,7 @@ const anyVersion = -1
 /** Connects, see {@link dial}. */
 export async function openClient(options: ConnectionOptions): Promise<ZooKeeperClient> {
   const dialed = await dial(options)
-  const { client, lost, lose } = dialed
+  const { client, lost, receivedAt, lose } = dialed
   const identity = { id: client.getSessionId(), password: client.getSessionPassword() }
   const call = createCaller(dialed)
   const { listen, onEvent } = createListeners()
@@ -164,6 +166,7 @@ export async function openClient(options: ConnectionOptions): Promise<ZooKeeperC
     },
     login: (credentials) => presentCredentials(client, credentials),
     listen,
+    receivedAt,
     lose,
     async end() {
       if (lost.aborted) return
@@ -217,7 +220,7 @@ function createListeners(): Pick<ZooKeeperClient, 'listen'> & { readonly onEvent
     onEvent(event) {
       const path = event.getPath()
       for (let folder = path; folder !== ''; folder = parentOf(folder)) {
-        for (const tell of listeners.get(folder) ?? []) tell(path)
+        for (const notify of listeners.get(folder) ?? []) notify(path)
       }
     },
     listen(folder, listener) {

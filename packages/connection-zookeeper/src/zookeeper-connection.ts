@@ -33,6 +33,9 @@ const stableAfterMs = 2_000
 /** Additional time for a late response to a probe, in milliseconds. */
 const graceMs = 100
 
+/** Time limit of a probe behind other requests that the server responds to, in milliseconds. */
+const longestProbeMs = 60_000
+
 /** Creates a connection. Opens nothing until the first operation; from then on it reconnects after each failure. */
 export function createZooKeeperConnection({ settings, onConnected, onLost }: ZooKeeperConnectionInit): ZooKeeperConnection {
   const { name, operationTimeoutMs } = settings
@@ -126,7 +129,8 @@ export function createZooKeeperConnection({ settings, onConnected, onLost }: Zoo
  * Probes the connection repeatedly. The library has no time limit for responses, so a half-open connection looks
  * healthy indefinitely. It is noticed within about 8 s, or 5/6 of the session timeout if that is less.
  */
-async function probeUntilLost({ lost, lose, exists, sessionTimeoutMs }: ZooKeeperClient, name: string): Promise<SdError> {
+async function probeUntilLost(connection: ZooKeeperClient, name: string): Promise<SdError> {
+  const { lost, lose, exists, sessionTimeoutMs } = connection
   const intervalMs = Math.min(5_000, sessionTimeoutMs / 3)
   const timeoutMs = Math.min(3_000, sessionTimeoutMs / 2)
   while (!lost.aborted) {
@@ -134,9 +138,25 @@ async function probeUntilLost({ lost, lose, exists, sessionTimeoutMs }: ZooKeepe
     if (lost.aborted) break
     // Any response is a success.
     const response = exists('/').catch(() => undefined)
-    // In a process that was stopped, timers fire before the received data is read.
-    const isAlive = (await settlesWithin(response, timeoutMs)) || (await settlesWithin(response, graceMs))
-    if (!isAlive) lose(new SdError('SD_UNAVAILABLE', `${name} did not respond for ${timeoutMs} ms`))
+    if (!(await isAlive(response, connection, timeoutMs)))
+      lose(new SdError('SD_UNAVAILABLE', `${name} did not respond for ${timeoutMs} ms`))
   }
   return toSdError(lost.reason, 'SD_UNAVAILABLE', name)
+}
+
+/**
+ * Whether the server responds to a probe, or to other requests in the meantime: it responds in order, so behind thousands of
+ * requests a probe may wait for longer than `timeoutMs`.
+ */
+async function isAlive(response: Promise<unknown>, { receivedAt }: ZooKeeperClient, timeoutMs: number): Promise<boolean> {
+  const startedAt = performance.now()
+  let silentMs = 0
+  while (silentMs < timeoutMs) {
+    // In a process that was stopped, timers fire before the received data is read.
+    if ((await settlesWithin(response, timeoutMs - silentMs)) || (await settlesWithin(response, graceMs))) return true
+    const now = performance.now()
+    if (now - startedAt > longestProbeMs) return false
+    silentMs = now - Math.max(startedAt, receivedAt())
+  }
+  return false
 }

@@ -40,7 +40,7 @@ export function createConsulLock(options: ConsulLockOptions = {}): Lock {
   function hold(session: ConsulSession, key: string, token: bigint, leave: () => void): TakenLock {
     const { lost, end } = watchHeldLock({
       session: session.lost,
-      follow: (signal, onGone) => keys.followLoss(key, session, signal, onGone),
+      follow: (signal, onLost) => keys.followLoss(key, session, signal, onLost),
     })
     lost.addEventListener('abort', leave, { once: true })
     return {

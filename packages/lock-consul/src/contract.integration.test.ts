@@ -34,7 +34,7 @@ describe.runIf(consul && toxiproxy)('lock contract', () => {
       const clients = createLinkedClients(proxy, server.port, (port) =>
         createConsulLock({ servers: [`127.0.0.1:${port}`], prefix, ttlMs: 2_000, operationTimeoutMs: 2_000 }),
       )
-      return { ...clients, takeAway: async (key) => void (await server.call('DELETE', `/v1/kv/${prefix}/${key}`)) }
+      return { ...clients, deleteKey: async (key) => void (await server.call('DELETE', `/v1/kv/${prefix}/${key}`)) }
     },
   })
   for (const { name, run } of contract) test(name, { timeout: 60_000 }, run)

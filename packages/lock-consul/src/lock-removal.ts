@@ -23,7 +23,7 @@ export class LockRemoval {
   async giveBack(session: ConsulSession, key: string, token: bigint): Promise<void> {
     const { name } = this.#settings
     const isRemoved = (await this.#keys.remove(session, key, token)) || (await this.#keys.remove(session, key))
-    if (!isRemoved) throw new SdError('SD_UNAVAILABLE', `${name}: ${key} is changed too often by others`)
+    if (!isRemoved) throw new SdError('SD_UNAVAILABLE', `${name}: ${key} was changed by other writers during each of 2 attempts`)
   }
 
   /** Repeats the removal while Consul is unreachable and the session exists: no other client can have the lock. */

@@ -18,16 +18,16 @@ describe.runIf(etcd && toxiproxy)('lock contract', () => {
   afterAll(() => Promise.all([server.close(), proxy.close()]))
 
   const contract = lockContract({
-    sessionTtlMs: 2_000,
-    eventuallyMs: 10_000,
+    sessionTtlMs: 5_000,
+    eventuallyMs: 20_000,
     setup: async () => {
       const prefix = `/test/${randomUUID()}`
       const clients = createLinkedClients(proxy, server.port, (port) =>
-        createEtcdLock({ servers: [`127.0.0.1:${port}`], prefix, ttlMs: 2_000, operationTimeoutMs: 2_000 }),
+        createEtcdLock({ servers: [`127.0.0.1:${port}`], prefix, ttlMs: 5_000, operationTimeoutMs: 5_000 }),
       )
       return {
         ...clients,
-        async takeAway(key) {
+        async deleteKey(key) {
           const operator = createEtcdConnection(
             resolveEtcdConnectionOptions({ servers: [`127.0.0.1:${server.port}`] }, 'operator'),
           )

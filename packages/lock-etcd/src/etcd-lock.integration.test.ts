@@ -23,7 +23,7 @@ describe.runIf(etcd && toxiproxy)('lock-etcd', { timeout: 60_000 }, () => {
   afterAll(() => Promise.all([server.close(), proxy.close()]))
 
   function open(port: number, prefix: string): Lock {
-    const lock = createEtcdLock({ servers: [`127.0.0.1:${port}`], prefix, ttlMs: 30_000, operationTimeoutMs: 2_000 })
+    const lock = createEtcdLock({ servers: [`127.0.0.1:${port}`], prefix, ttlMs: 30_000, operationTimeoutMs: 10_000 })
     opened.push(lock)
     return lock
   }

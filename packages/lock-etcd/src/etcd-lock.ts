@@ -54,14 +54,14 @@ export function createEtcdLock(options: EtcdLockOptions = {}): Lock {
   function hold(session: EtcdSession, ownKey: string, token: bigint): TakenLock {
     const { lost, end } = watchHeldLock({
       session: session.lost,
-      follow: (signal, onGone) =>
+      follow: (signal, onLost) =>
         followPrefix(connection, ownKey, {
           signal,
           keysOnly: true,
           onChange: ({ entries }) => {
             const own = entries.get(ownKey)
             if (own?.lease === session.id) return
-            onGone()
+            onLost()
             // Without our lease the key would stay forever and block all other contenders.
             if (own) void removeContender(connection, session, ownKey)
           },
@@ -81,19 +81,22 @@ export function createEtcdLock(options: EtcdLockOptions = {}): Lock {
   async function waitForTurn(session: EtcdSession, key: string, ownKey: string, signal: AbortSignal): Promise<bigint> {
     const found = new AbortController()
     let token: bigint | undefined
-    let gone = false
+    let removed = false
     await withAnySignal([signal, found.signal], (either) =>
       followPrefix(connection, folderOf(key), {
         signal: either,
         onChange: (all) => {
-          gone = all.entries.get(ownKey)?.lease !== session.id
-          token = gone ? undefined : turnOf(all, ownKey)
-          if (gone || token !== undefined) found.abort()
+          removed = all.entries.get(ownKey)?.lease !== session.id
+          token = removed ? undefined : turnOf(all, ownKey)
+          if (removed || token !== undefined) found.abort()
         },
       }),
     )
     if (token !== undefined) return token
-    throw new SdError('SD_UNAVAILABLE', gone ? `${name} lost its place in the queue of ${key}` : `waiting for ${key} was ended`)
+    throw new SdError(
+      'SD_UNAVAILABLE',
+      removed ? `${name} lost its place in the queue of ${key}` : `waiting for ${key} was ended`,
+    )
   }
 
   return assembleLock({

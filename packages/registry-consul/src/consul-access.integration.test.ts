@@ -103,18 +103,18 @@ describe.runIf(consul)('with ACLs', { timeout: 60_000 }, () => {
   test('a rotated token is requested again, and watch and registration continue', async () => {
     const [before, after] = [await createToken(), await createToken()]
     let current = before.SecretID
-    let asked = 0
+    let requests = 0
     const registry = withToken(async () => {
-      asked++
+      requests++
       return current
     })
     const registration = await registry.register(plainSpec('rotated', 1))
     const probe = probeWatch((options) => registry.watch('rotated', options), limitMs)
     await probe.until(({ instances }) => expect(instances).toHaveLength(1))
-    expect(asked).toBe(1)
+    expect(requests).toBe(1)
     current = after.SecretID
     await server.call('DELETE', `/v1/acl/token/${before.AccessorID}`)
-    await eventually(() => expect(asked).toBeGreaterThan(1), limitMs)
+    await eventually(() => expect(requests).toBeGreaterThan(1), limitMs)
     await registration.update({ weight: 7 })
     await probe.until(({ instances }) => expect(instances[0]?.weight).toBe(7))
     expect([registration.state, registration.lastError]).toEqual(['active', undefined])
@@ -164,7 +164,12 @@ describe.runIf(consul)('with several agents', { timeout: 60_000 }, () => {
   beforeAll(async () => {
     if (!consul) return
     server = await startConsul(consul)
-    const config = { server: false, bootstrap_expect: undefined, retry_join: [`127.0.0.1:${server.serfPort}`] }
+    const config = {
+      server: false,
+      bootstrap_expect: undefined,
+      retry_join: [`127.0.0.1:${server.serfPort}`],
+      retry_interval: '1s',
+    }
     other = await startConsul(consul, { config })
   })
   afterAll(() => Promise.all([server.close(), other.close()]))

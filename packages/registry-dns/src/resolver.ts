@@ -46,7 +46,7 @@ export function createResolver({ servers, transport, timeoutMs, name: registry }
   /**
    * Queries one server: over a connection if the response is truncated, without EDNS if the server does not support it.
    */
-  async function askServer(server: ServerAddress, question: DnsQuestion, signal: AbortSignal): Promise<ExchangeResult> {
+  async function queryServer(server: ServerAddress, question: DnsQuestion, signal: AbortSignal): Promise<ExchangeResult> {
     const options = { timeoutMs, signal }
     const draw = (extended: boolean): ReturnType<typeof encodeQuery> => encodeQuery(question, randomInt(65_536), extended)
     let result = await exchange(server, draw(true), options)
@@ -66,7 +66,7 @@ export function createResolver({ servers, transport, timeoutMs, name: registry }
     const turns = [...servers.slice(preferred), ...servers.slice(0, preferred)]
     const reasons = new Map<ServerAddress, string>()
     for (const server of turns) {
-      const result = await queries.run(signal, () => askServer(server, question, signal))
+      const result = await queries.run(signal, () => queryServer(server, question, signal))
       signal.throwIfAborted()
       if (result.kind === 'answered') {
         const finding = interpret(result.message, question)

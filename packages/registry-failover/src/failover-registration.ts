@@ -1,11 +1,9 @@
+import { createRegistrationState, type RegistrationStateHolder } from '@sd/adapter-kit'
 import {
   abortError,
-  checkFunction,
   closedError,
-  guardListener,
   type InstanceUpdate,
   type OperationOptions,
-  publishTelemetry,
   type Registration,
   type RegistrationState,
   type Registry,
@@ -46,19 +44,25 @@ export interface StartOptions extends OperationOptions {
 /** One registration that is kept on several members. */
 export class FailoverRegistration implements Registration {
   instance: ServiceInstance
-  state: RegistrationState = 'recovering'
-  lastError?: SdError | undefined
   readonly #owner: RegistrationOwner
+  readonly #state: RegistrationStateHolder
   readonly #placements = new Map<Member, FailoverPlacement>()
-  readonly #listeners = new Set<(registration: Registration) => void>()
   #changed: PromiseWithResolvers<void> = Promise.withResolvers()
   #moving: PromiseWithResolvers<void> | undefined
-  #deregistering: Promise<void> | undefined
   #superseded = false
 
   constructor(instance: ServiceInstance, owner: RegistrationOwner) {
     this.instance = instance
     this.#owner = owner
+    this.#state = createRegistrationState({ registry: owner.registry, registration: this })
+  }
+
+  get state(): RegistrationState {
+    return this.#state.state
+  }
+
+  get lastError(): SdError | undefined {
+    return this.#state.lastError
   }
 
   /** Registers, and waits until enough members hold the instance. */
@@ -133,23 +137,16 @@ export class FailoverRegistration implements Registration {
   }
 
   deregister({ signal }: OperationOptions = {}): Promise<void> {
-    if (this.#deregistering === undefined) {
-      const wasClosed = this.state === 'closed'
-      this.#close()
-      this.#deregistering = wasClosed ? Promise.resolve() : this.#removeEverywhere()
-      this.#deregistering.catch(() => undefined)
-    }
-    if (!signal) return this.#deregistering
-    const pending = this.#deregistering
-    const timeoutMs = this.#owner.settings().operationTimeoutMs * 2
-    return withTimeout({ timeoutMs, what: `deregistering ${this.instance.service}`, signal }, () => pending)
+    return this.#state.end({
+      close: () => this.#close(),
+      remove: () => this.#removeEverywhere(),
+      signal,
+      timeoutMs: this.#owner.settings().operationTimeoutMs * 2,
+    })
   }
 
   onStateChange(listener: (registration: Registration) => void): () => void {
-    const { service, id } = this.instance
-    const own = guardListener(`state listener of registration ${service}/${id}`, checkFunction('listener', listener))
-    this.#listeners.add(own)
-    return () => this.#listeners.delete(own)
+    return this.#state.onChange(listener)
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -193,9 +190,9 @@ export class FailoverRegistration implements Registration {
     if (this.#moving && this.#targeted().every(([, { state }]) => state === 'active')) this.#leaveOthers()
     const placements = [...this.#placements.values()]
     const states = new Set(placements.map(({ state }) => state))
-    if (states.has('active')) this.#setState('active', undefined)
-    else if (states.has('recovering')) this.#setState('recovering', this.#firstError())
-    else this.#setState('failed', this.#firstError() ?? noMember(this.#owner.registry))
+    if (states.has('active')) this.#state.set('active')
+    else if (states.has('recovering')) this.#state.set('recovering', this.#firstError())
+    else this.#state.set('failed', this.#firstError() ?? noMember(this.#owner.registry))
     this.#notify()
   }
 
@@ -246,17 +243,6 @@ export class FailoverRegistration implements Registration {
     if (error) throw error
   }
 
-  #setState(state: RegistrationState, error: SdError | undefined): void {
-    const isSame = this.state === state
-    this.state = state
-    this.lastError = error
-    if (isSame) return
-    const { service, id } = this.instance
-    publishTelemetry('sd:v1:registration:state', { registry: this.#owner.registry, service, instanceId: id, state, error })
-    // Deferred, so that a listener that changes the registration does not do so in the middle of a change.
-    for (const notify of this.#listeners) queueMicrotask(() => notify(this))
-  }
-
   #notify(): void {
     const { resolve } = this.#changed
     this.#changed = Promise.withResolvers()
@@ -265,7 +251,7 @@ export class FailoverRegistration implements Registration {
 
   #close(): void {
     if (this.state === 'closed') return
-    this.#setState('closed', undefined)
+    this.#state.set('closed')
     this.#moving?.resolve()
     this.#owner.onClosed(this)
     this.#notify()

@@ -1,4 +1,4 @@
-import { tellLeftOut } from '@sd/adapter-kit'
+import { reportDuplicate } from '@sd/adapter-kit'
 import {
   type AllServices,
   collectServices,
@@ -44,7 +44,7 @@ export function createSnapshotMerger(
       if (!kept) byId.set(instance.id, instance)
       else if (!reported.has(instance)) {
         reported.add(instance)
-        tellLeftOut(name, service, instance, kept)
+        reportDuplicate(name, service, instance, kept)
       }
     }
     return byId.values()

@@ -10,7 +10,7 @@ import {
 import { checkListable } from './capabilities.ts'
 import type { MemberPool } from './member-pool.ts'
 import { createSnapshotMerger, type Merger, namesMerger } from './merge.ts'
-import { askEach, readMerged } from './reading.ts'
+import { queryEach, readMerged } from './reading.ts'
 
 /** Runs an operation, and publishes its outcome. */
 export type Observe = <T>(
@@ -75,7 +75,7 @@ export function createReads(
 export async function removeOrphan(name: string, pool: MemberPool, { service, instanceId, signal }: Orphan): Promise<void> {
   const writable = pool.members.filter(({ settings }) => settings.registry)
   if (writable.length === 0) throw new SdError('SD_UNSUPPORTED', `${name} has no member for writes`)
-  const parts = await askEach(pool, writable, {
+  const parts = await queryEach(pool, writable, {
     what: 'deregister',
     signal,
     ask: async ({ settings: { registry } }, limit) => registry?.deregister(service, instanceId, { signal: limit }),

@@ -151,7 +151,7 @@ function readMembers(given: readonly FailoverMember[]): readonly MemberSettings[
       throw invalidError(`members[${index}].name`, name, 'a unique name')
     }
     if (before.some((member) => member.source === source)) {
-      throw invalidError(`members[${index}].registry`, `the registry of ${name}`, 'each registry once')
+      throw invalidError(`members[${index}].registry`, `the registry of ${name}`, 'no duplicates')
     }
   }
   if (!members.some(({ read }) => read))

@@ -17,7 +17,7 @@ export interface Question<T> {
  * Reads from several members at once, each within the limit. A failure of a healthy member triggers a ping. @throws
  * SdError `SD_ABORTED`
  */
-export async function askEach<T>(
+export async function queryEach<T>(
   pool: MemberPool,
   members: readonly Member[],
   { what, signal, ask }: Question<T>,
@@ -52,7 +52,7 @@ export async function readMerged<T>(
   if (pool.reading.length === 0) {
     await withTimeout({ timeoutMs: pool.settings.operationTimeoutMs, what, signal }, () => pool.settled())
   }
-  const parts = await askEach(pool, pool.reading, {
+  const parts = await queryEach(pool, pool.reading, {
     what,
     signal,
     ask: ({ settings }, limit) => question.ask(settings.source, limit),

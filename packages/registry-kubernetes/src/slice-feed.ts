@@ -110,7 +110,7 @@ class FeedRun {
       }
       this.#members.add(member)
       signal.addEventListener('abort', leave, { once: true })
-      if (this.#leasesDenied) this.#askForLeasesAgain()
+      if (this.#leasesDenied) this.#retryLeases()
       if (signal.aborted) leave()
       else if (this.#isReady) this.#notify(member)
     })
@@ -163,7 +163,7 @@ class FeedRun {
   }
 
   /** Permissions may have been granted in the meantime. */
-  #askForLeasesAgain(): void {
+  #retryLeases(): void {
     this.#leasesDenied = undefined
     this.#alive = undefined
     this.#followsLeases = false

@@ -51,7 +51,7 @@ export function createSliceReadings(name: string, preferredPort: string): SliceR
     const instances = [
       ...foreign.flatMap((slice) => readForeign(slice, service)),
       // Another service can have the same label. A name with a port is also looked up under its Service.
-      ...managed.flatMap(readManaged).flatMap((instance) => asAsked(instance, readQuery(service)) ?? []),
+      ...managed.flatMap(readManaged).flatMap((instance) => asRequested(instance, readQuery(service)) ?? []),
     ]
     // While slices are rearranged, an endpoint can be in two of them: the younger slice applies.
     return createSnapshot({ service, instances: keepLatest(name, service, instances), previous })
@@ -89,7 +89,7 @@ export function createSliceReadings(name: string, preferredPort: string): SliceR
  * Returns an instance that this library registered if it matches the query: by its service, or by its service and a
  * port name.
  */
-function asAsked(instance: ServiceInstance, { service, base, portName }: ServiceQuery): ServiceInstance | undefined {
+function asRequested(instance: ServiceInstance, { service, base, portName }: ServiceQuery): ServiceInstance | undefined {
   if (instance.service === service) return instance
   return instance.service === base && portName !== undefined ? instanceAtPort(instance, service, portName) : undefined
 }

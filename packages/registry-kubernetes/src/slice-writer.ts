@@ -1,3 +1,4 @@
+import { contentionError } from '@sd/adapter-kit'
 import type { KubernetesConnection } from '@sd/connection-kubernetes'
 import { SdError } from '@sd/core'
 import { ignoreMissing } from './process-lease.ts'
@@ -69,7 +70,7 @@ export function createSliceWriter(connection: KubernetesConnection, path: string
       const slice = await read(name, signal)
       if (!slice || !matches(slice) || (await removeExactly(slice, signal))) return
     }
-    throw new SdError('SD_CONFLICT', `${owner}: ${name} is changed too often by others`, { retryable: true })
+    throw contentionError(`${owner}: ${name}`, maxAttempts)
   }
 
   return { put, read, removeExactly, removeIf }

@@ -69,7 +69,7 @@ export function createFileSource(path: string, refreshIntervalMs: number): Catal
       if (closed || failure.message === error?.message) return
       error = failure
     }
-    for (const tell of [...listeners]) tell()
+    for (const notify of [...listeners]) notify()
   }
 
   function refresh(): Promise<void> {

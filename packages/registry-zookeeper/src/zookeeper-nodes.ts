@@ -1,6 +1,5 @@
-import { readIncarnation } from '@sd/adapter-kit'
+import { contentionError, readIncarnation } from '@sd/adapter-kit'
 import { createFolder, isDenied, parentOf, type ReadNode, type ZooKeeperClient } from '@sd/connection-zookeeper'
-import { SdError } from '@sd/core'
 
 /** Options of {@link putNode}. */
 export interface PutOptions {
@@ -25,7 +24,7 @@ export async function putNode(connection: ZooKeeperClient, path: string, data: B
     if (created === 'no parent') await createFolder(connection, parentOf(path), options.chroot)
     else if (await overwrite(connection, path, data, options.signal)) return
   }
-  throw changing(path)
+  throw contentionError(path, maxAttempts)
 }
 
 async function overwrite(connection: ZooKeeperClient, path: string, data: Buffer, signal: AbortSignal): Promise<boolean> {
@@ -49,9 +48,5 @@ export async function removeNode(connection: ZooKeeperClient, path: string, inca
     if (!node || readIncarnation(node.text) !== incarnation) return
     if (await connection.remove(path, node.version)) return
   }
-  throw changing(path)
-}
-
-function changing(path: string): SdError {
-  return new SdError('SD_CONFLICT', `${path} is changed too often by others`, { retryable: true })
+  throw contentionError(path, maxAttempts)
 }

@@ -16,9 +16,11 @@ import {
   startEtcd,
   startKubernetes,
   startNacos,
+  startNacosFront,
   startZooKeeper,
   type TestServer,
 } from '@sd/test-servers'
+import type { OutageKind } from './outages.ts'
 
 /** A server on loopback. */
 type Server = TestServer & { readonly port: number }
@@ -41,6 +43,8 @@ export interface Backend {
   readonly ttlMs: number
   /** Key of a YAML document in its configuration. */
   readonly key: string
+  /** Long outages of its registry in `pnpm test:faults`. @default without the server */
+  readonly longOutages?: readonly OutageKind[]
   readonly start: (...sources: readonly ServerSource[]) => Promise<RunningBackend>
 }
 
@@ -74,10 +78,13 @@ export const backends: readonly Backend[] = [
   },
   {
     ...{ name: 'nacos', needs: ['nacos'], ttlMs, key },
+    longOutages: ['until the server starts empty', 'of a paused server', 'in a black hole'],
     async start(nacos) {
-      const shared = { refreshIntervalMs: 200, operationTimeoutMs }
+      const server = await startNacos(nacos as ServerSource, { unhealthyAfterSeconds: 2, removeAfterSeconds: 4 })
+      const front = await startNacosFront(server)
+      const shared = { api: 'grpc', grpcPortOffset: 0, refreshIntervalMs: 200, operationTimeoutMs } as const
       return {
-        server: await startNacos(nacos as ServerSource, { unhealthyAfterSeconds: 2, removeAfterSeconds: 4 }),
+        server: { ...server, port: front.port, close: async () => void (await Promise.all([front.close(), server.close()])) },
         openRegistry: (port, namespace) => createNacosRegistry({ servers: at(port), namespace, ttlMs, ...shared }),
         openConfig: (port, namespace) => createNacosConfigSource({ servers: at(port), namespace, dataIds: [key], ...shared }),
       }

@@ -1,7 +1,7 @@
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { createRoundRobinBalancer } from '@sd/balancer-round-robin'
-import { createServiceClient, createUndiciTransport, type Transport } from '@sd/client'
+import { createServiceClient, createUndiciTransport, type ServiceClient, type Transport } from '@sd/client'
 import type { Endpoint } from '@sd/core'
 import type { Discovery } from '@sd/discovery'
 
@@ -34,13 +34,21 @@ function portOf(server: Server): number {
   return (server.address() as AddressInfo).port
 }
 
+/** Creates a client that finds the instances through discovery. */
+export function createCaller(discovery: Discovery): ServiceClient {
+  return createServiceClient({
+    discovery,
+    balancer: createRoundRobinBalancer(),
+    transport: onLoopback(createUndiciTransport()),
+  })
+}
+
 /**
  * Calls the service `orders` through discovery and balancer. @returns the number of failed calls, and the number of
  * instances that responded
  */
 export async function callThroughOutage(discovery: Discovery, calls: number): Promise<{ failed: number; answered: number }> {
-  const transport = onLoopback(createUndiciTransport())
-  const client = createServiceClient({ discovery, balancer: createRoundRobinBalancer(), transport })
+  const client = createCaller(discovery)
   const answered = new Set<string>()
   let failed = 0
   let left = calls

@@ -8,7 +8,7 @@ import { createFaultScene, type FaultScene, isLongRun } from '@sd/test-faults'
 import { eventually } from '@sd/testing'
 import { expect } from 'vitest'
 import { forEachBackend, type Stage } from './for-each-backend.ts'
-import { outageMinutes } from './outage-minutes.ts'
+import { outageMinutes } from './outages.ts'
 
 // The guarantees of `@sd/config`, with sources that receive invalid documents or are unreachable.
 
@@ -92,8 +92,8 @@ async function readThroughOutage({ link, open, documentsOf, push, record }: Push
   }
 }
 
-await forEachBackend({
+await forEachBackend(() => ({
   'an invalid push is rejected, and the last valid configuration stays in effect': (stage) => withDocument(stage, pushInvalid),
   'a configuration can be read while its source is unreachable, even after a start': (stage) =>
     withDocument(stage, readThroughOutage),
-})
+}))

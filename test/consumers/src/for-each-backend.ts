@@ -13,8 +13,8 @@ export interface Stage {
 /** Cases by name. */
 export type StageCases = Readonly<Record<string, (stage: Stage) => Promise<void>>>
 
-/** Runs the cases for each backend whose servers are on this machine. Call it at the top level of a test file. */
-export async function forEachBackend(cases: StageCases): Promise<void> {
+/** Runs the cases of each backend whose servers are on this machine. Call it at the top level of a test file. */
+export async function forEachBackend(casesOf: (backend: Backend) => StageCases): Promise<void> {
   const toxiproxy = await obtainServer('toxiproxy')
   for (const backend of backends) {
     const sources = await Promise.all(backend.needs.map((name) => obtainServer(name, { own: true })))
@@ -26,7 +26,7 @@ export async function forEachBackend(cases: StageCases): Promise<void> {
         if (toxiproxy) [running, proxy] = await Promise.all([backend.start(...found), startToxiproxy(toxiproxy)])
       }, 180_000)
       afterAll(() => Promise.all([running.server.close(), proxy.close()]))
-      for (const [name, run] of Object.entries(cases)) {
+      for (const [name, run] of Object.entries(casesOf(backend))) {
         test(name, { timeout: FAULT_TIMEOUT_MS }, () => {
           const { server } = running
           return run({ backend, running, target: { server, port: server.port, toxiproxy: proxy } })

@@ -4,10 +4,12 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { createDiscovery } from '@sd/discovery'
 import { createFaultContext, type FaultContext, isLongRun, type RegistrySubject } from '@sd/test-faults'
+import { startConstantLoad } from '@sd/test-servers'
 import { expect } from 'vitest'
-import { callThroughOutage, startInstances } from './calls.ts'
-import { forEachBackend, type Stage } from './for-each-backend.ts'
-import { outageMinutes } from './outage-minutes.ts'
+import type { Backend } from './backends.ts'
+import { callThroughOutage, createCaller, startInstances } from './calls.ts'
+import { forEachBackend, type Stage, type StageCases } from './for-each-backend.ts'
+import { type OutageKind, outageMinutes, outages } from './outages.ts'
 
 // Discovery and the client while the registry is down: callers are not affected.
 
@@ -57,25 +59,33 @@ async function callThroughShortOutage({
   }
 }
 
-/** Makes 10,000 calls, spread over the outage. */
-async function callThroughLongOutage({ target, watcher, recovered }: FaultContext<RegistrySubject>): Promise<void> {
-  await using discovery = createDiscovery({ source: watcher })
+/** Makes 10,000 calls at a constant rate during the outage, and goes on until everything has recovered. */
+async function callThroughLongOutage(kind: OutageKind, context: FaultContext<RegistrySubject>): Promise<void> {
+  const { begin, end } = outages[kind]
+  await using discovery = createDiscovery({ source: context.watcher })
   await discovery.discover('orders')
-  await target.server.kill()
-  const rounds = outageMinutes * 6
-  for (let round = 0; round < rounds; round++) {
-    const { failed } = await callThroughOutage(discovery, Math.ceil(10_000 / rounds))
-    expect(failed, `calls failed ${round * 10} s into the outage`).toBe(0)
-    await delay(10_000)
-  }
-  await target.server.start()
-  await recovered(`unreachable for ${outageMinutes} minutes`)
+  await using client = createCaller(discovery)
+  await begin(context)
+  const seconds = outageMinutes * 60
+  const load = startConstantLoad(10_000 / seconds, async () => (await client.get('orders', '/')).text())
+  await delay(seconds * 1_000)
+  await end(context)
+  await context.recovered(`${kind} for ${outageMinutes} minutes`)
+  await load.stop()
+  console.info(`${context.harness.name}: ${load.calls} calls, ${load.failures.length} failed`)
+  expect(load.failures).toEqual([])
+  expect(load.calls).toBeGreaterThanOrEqual(10_000)
 }
 
-await forEachBackend({
+function longOutages(backend: Backend): StageCases {
+  const cases = (backend.longOutages ?? ['without the server']).map((kind) => [
+    `no call fails in ${outageMinutes} minutes ${kind}`,
+    (stage: Stage) => withInstances(stage, (context) => callThroughLongOutage(kind, context)),
+  ])
+  return Object.fromEntries(cases)
+}
+
+await forEachBackend((backend) => ({
   'no call fails while the server is down, nor after a start without it': (stage) => withInstances(stage, callThroughShortOutage),
-  ...(isLongRun && {
-    [`no call fails in ${outageMinutes} minutes without the server`]: (stage: Stage) =>
-      withInstances(stage, callThroughLongOutage),
-  }),
-})
+  ...(isLongRun && longOutages(backend)),
+}))

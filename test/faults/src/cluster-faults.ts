@@ -77,7 +77,7 @@ export function clusterFaults(harness: ClusterHarness): readonly ContractCase[] 
       const firstStep = probe.seen.length - 1
       const run = Promise.all([
         loop(traffic.signal, 100, async () => note('a read', stable, (await busy.getInstances('orders')).instances, wrong)),
-        loop(traffic.signal, 100, (signal) => comeAndGo(busy, harness.ttlMs, signal)),
+        loop(traffic.signal, 100, (signal) => churn(busy, harness.ttlMs, signal)),
         loop(traffic.signal, 250, (_, round) => (registrations[0] as Registration).update({ weight: 1 + (round % 5) })),
         ...ports.map((port) => watchOtherUser(harness, port, traffic.signal, wrong)),
       ])
@@ -217,7 +217,7 @@ async function loop(
   }
 }
 
-async function comeAndGo(registry: Registry, ttlMs: number, signal: AbortSignal): Promise<void> {
+async function churn(registry: Registry, ttlMs: number, signal: AbortSignal): Promise<void> {
   const registration = await registry.register({ ...faultSpec(900), ttlMs }, { signal })
   await registration.deregister()
 }

@@ -37,7 +37,7 @@ export interface Fault {
   /** Returns the time from its beginning to its end, if it differs from the duration. */
   lastsMs?(durationMs: number, size: number): number
   /** Returns the longest time for which the client's process stands still. No call can end in that time. */
-  standsStillMs?(durationMs: number): number
+  stallMs?(durationMs: number): number
   /** Starts the fault, which ends on its own. */
   begin(scene: FaultScene): void
 }
@@ -128,7 +128,7 @@ const rollingRestart: Fault = {
 }
 
 /** All instances stop and leave the list. */
-const allGone: Fault = {
+const allRemoved: Fault = {
   name: 'all removed and down',
   reach: () => 'all',
   isSilent: false,
@@ -192,7 +192,7 @@ const clientStops: Fault = {
   name: 'client stands still',
   reach: () => 'none',
   isSilent: false,
-  standsStillMs: (durationMs) => durationMs,
+  stallMs: (durationMs) => durationMs,
   begin({ time, durationMs }) {
     time.schedule(1, () => time.standStill(durationMs))
   },
@@ -207,7 +207,7 @@ const clientStarves: Fault = {
   name: 'client starves',
   reach: () => 'none',
   isSilent: false,
-  standsStillMs: () => starvedMs,
+  stallMs: () => starvedMs,
   begin({ time, durationMs }) {
     for (let at = 1; at < durationMs; at += starvedEveryMs) time.schedule(at, () => time.standStill(starvedMs))
   },
@@ -233,7 +233,7 @@ export const faults: readonly Fault[] = [
   flapFault('one flaps: hangs', 'hang'),
   kill,
   rollingRestart,
-  allGone,
+  allRemoved,
   registryLoss,
   registryFlap,
   scaleUp,

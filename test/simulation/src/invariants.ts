@@ -78,7 +78,7 @@ function judgeFailures(scenario: Scenario, { calls, faultAt, attempts }: Scenari
   const isJudged = preset.retries && size > 2
   const affected = reach === 'half' ? Math.ceil(size / 2) : 1
   // A request that was about to be sent when the client stopped is not sent before its deadline.
-  const unsent = (fault.standsStillMs?.(scenario.durationMs) ?? 0) >= deadlineMs ? 2 : 0
+  const unsent = (fault.stallMs?.(scenario.durationMs) ?? 0) >= deadlineMs ? 2 : 0
   const allowed =
     reach === 'none'
       ? unsent
@@ -121,7 +121,7 @@ function judgeAttempts(scenario: Scenario, result: ScenarioResult): Violation[] 
 }
 
 function judgeEnd({ fault, durationMs }: Scenario, { calls, active, permits, timersLeft }: ScenarioResult): Violation[] {
-  const limitMs = deadlineMs + 50 + (fault.standsStillMs?.(durationMs) ?? 0)
+  const limitMs = deadlineMs + 50 + (fault.stallMs?.(durationMs) ?? 0)
   const violations: Violation[] = []
   const unsettled = calls.filter(({ endedAt, at }) => endedAt - at > limitMs).length
   if (unsettled > 0) violations.push({ invariant: 'unsettled', detail: `${unsettled} calls outlived their deadline` })

@@ -46,12 +46,15 @@ export interface MatrixReport {
 }
 
 /** Runs the scenarios whose description is chosen. */
-export async function simulateMatrix(rounds: number, isChosen: (description: string) => boolean): Promise<MatrixReport> {
+export async function simulateMatrix(
+  rounds: number,
+  isChosen: (description: string, seed: number) => boolean,
+): Promise<MatrixReport> {
   const failures = new Map<string, string[]>()
   let count = 0
   for (const scenario of listScenarios(rounds)) {
     const description = describeScenario(scenario)
-    if (!isChosen(description)) continue
+    if (!isChosen(description, scenario.seed)) continue
     count++
     for (const { invariant, detail } of findViolations(scenario, await runScenario(scenario))) {
       const kind = `${invariant} | ${scenario.fault.name} | ${scenario.preset.name}`

@@ -18,7 +18,7 @@ test('selected keys are used in the given order and format', () => {
   const selection = readSelection({ keys: ['b.yaml', 'missing', 'a'], format: 'json' })
   expect(selectEntries(selection, texts).map(({ key, format }) => `${key} ${format}`)).toEqual(['b.yaml json', 'a json'])
   expect(() => readSelection({ format: 'xml' as never })).toThrow('Invalid format: ')
-  expect(() => readSelection({ keys: ['a', 'a'] })).toThrow('Invalid keys: ')
+  expect(() => readSelection({ keys: ['a', 'a'] })).toThrow('Invalid keys[1]: ')
 })
 
 test('a selected text that is not UTF-8 is rejected with its key', () => {
@@ -34,7 +34,8 @@ test('required entries must exist: every selected key, or any entry', () => {
   expect(selectEntries(any, texts)).toHaveLength(2)
   expect(() => selectEntries(any, new Map([['folder/', { content: '', revision: '1' }]]))).toThrow(missing)
   const named = readSelection({ required: true, keys: ['a', 'b.yaml', 'c'] })
-  expect(() => selectEntries(named, texts)).toThrow('missing keys: c (required)')
+  expect(() => selectEntries(named, texts)).toThrow(/^missing keys: c \(required\)$/)
+  expect(() => selectEntries(named, texts, { source: 'etcd', keys: new Set() })).toThrow(/^etcd: missing keys: c \(required\)$/)
   expect(selectEntries(readSelection({ required: true, keys: ['a'] }), texts)).toHaveLength(1)
   expect(() => readSelection({ required: 1 as never })).toThrow('Invalid required: ')
 })
@@ -45,7 +46,7 @@ test('the keys of a source are a non-empty list without duplicates, and only the
   expect(() => checkConfigKeys([])).toThrow('Invalid keys: ')
   expect(() => checkConfigKeys('a' as never)).toThrow('Invalid keys: ')
   expect(() => checkConfigKeys(['a', '/b'])).toThrow('Invalid keys[1]: ')
-  expect(() => checkConfigKeys(['a', 'b', 'a'])).toThrow('no duplicates')
+  expect(() => checkConfigKeys(['a', 'b', 'a'])).toThrow('Invalid keys[2]: got "a", want no duplicates')
   checkChosenKey(undefined, 'a')
   checkChosenKey(['a', 'b'], 'b')
   expect(() => checkChosenKey(['a', 'b'], 'c')).toThrow('one of a, b')

@@ -79,7 +79,7 @@ export function selectEntries(
   texts: ReadonlyMap<string, ConfigText>,
   unreadable?: UnreadableTexts,
 ): readonly ConfigEntry[] {
-  if (selection.required) checkThere(selection.keys, texts)
+  if (selection.required) checkThere(selection.keys, texts, unreadable?.source)
   const order = selection.keys ?? [...texts.keys()].filter(isConfigKey).sort()
   return order.flatMap((key) => {
     if (unreadable?.keys.has(key)) {
@@ -90,11 +90,22 @@ export function selectEntries(
   })
 }
 
-function checkThere(keys: readonly string[] | undefined, texts: ReadonlyMap<string, ConfigText>): void {
+function checkThere(
+  keys: readonly string[] | undefined,
+  texts: ReadonlyMap<string, ConfigText>,
+  source: string | undefined,
+): void {
   const missing = keys ? keys.filter((key) => !texts.has(key)) : []
   if (missing.length === 0 && (keys || [...texts.keys()].some(isConfigKey))) return
-  const what = keys ? `missing keys: ${missing.join(', ')}` : 'no entry found; check the location'
-  throw new SdError('SD_NOT_FOUND', `${what} (required)`, { retryable: true })
+  throw requiredError(source, keys ? `missing keys: ${missing.join(', ')}` : 'no entry found; check the location')
+}
+
+/**
+ * Returns the error for a missing entry of a source with `required`. It is retryable: the entry can be created, and a watch waits
+ * for it with its last values.
+ */
+export function requiredError(source: string | undefined, what: string): SdError {
+  return new SdError('SD_NOT_FOUND', `${source === undefined ? '' : `${source}: `}${what} (required)`, { retryable: true })
 }
 
 /**
@@ -109,8 +120,8 @@ export function checkConfigKeys(
 ): readonly string[] {
   if (!Array.isArray(keys) || keys.length === 0) throw invalidError('keys', keys, 'an array of at least one key')
   const checked = keys.map((key, index) => check(`keys[${index}]`, key))
-  const repeated = checked.find((key, index) => checked.indexOf(key) !== index)
-  if (repeated !== undefined) throw invalidError('keys', repeated, 'no duplicates')
+  const repeated = checked.findIndex((key, index) => checked.indexOf(key) !== index)
+  if (repeated !== -1) throw invalidError(`keys[${repeated}]`, checked[repeated], 'no duplicates')
   return checked
 }
 

@@ -83,10 +83,10 @@ describe('watchHeldLock', () => {
 
   test('is lost with its key, although the session is alive and the first read failed', async () => {
     const session = new AbortController()
-    const follow = vi.fn(async (signal: AbortSignal, onGone: () => void) => {
+    const follow = vi.fn(async (signal: AbortSignal, onLost: () => void) => {
       if (follow.mock.calls.length === 1) throw new Error('unreachable')
       await sleep(5_000, signal)
-      onGone()
+      onLost()
     })
     const { lost } = watchHeldLock({ session: session.signal, follow })
     await vi.advanceTimersByTimeAsync(5_000)

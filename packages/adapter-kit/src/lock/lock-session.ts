@@ -18,10 +18,10 @@ export interface HeldLock {
   /** Aborts when the session is lost. */
   readonly session: AbortSignal
   /**
-   * Watches the lock's own key until `signal` aborts, and calls `onGone` when the key has changed: deleted or given to
+   * Watches the lock's own key until `signal` aborts, and calls `onLost` when the key has changed: deleted or given to
    * another process while the session is still alive. If it throws, it is called again.
    */
-  readonly follow: (signal: AbortSignal, onGone: () => void) => Promise<void>
+  readonly follow: (signal: AbortSignal, onLost: () => void) => Promise<void>
 }
 
 /**

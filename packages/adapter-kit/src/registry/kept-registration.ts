@@ -1,12 +1,9 @@
 import {
   type BackoffOptions,
-  checkFunction,
   closedError,
   createBackoff,
   delayBeforeRetry,
-  guardListener,
   type OperationOptions,
-  publishTelemetry,
   type Registration,
   type RegistrationState,
   SdError,
@@ -21,6 +18,7 @@ import {
 } from '@sd/core'
 import type { KeyedQueue } from './keyed-queue.ts'
 import type { RegistrationContext, RegistrationDriver } from './registration-driver.ts'
+import { createRegistrationState, type RegistrationStateHolder } from './registration-state.ts'
 
 /** State of one service and id in this process, across registrations that replace each other. */
 export interface RegistrationSlot {
@@ -91,22 +89,28 @@ const unlimited = new AbortController().signal
 /** The implementation of `Registration`; see `createRegistrationKeeper`. */
 export class KeptRegistration implements Registration {
   instance: ServiceInstance
-  state: RegistrationState = 'recovering'
-  lastError?: SdError | undefined
   readonly #options: KeptOptions
+  readonly #state: RegistrationStateHolder
   readonly #incarnation = crypto.randomUUID()
-  readonly #listeners = new Set<(registration: Registration) => void>()
   readonly #backoff: ReturnType<typeof createBackoff>
   /** Ends the current pause early. */
   #interrupt: () => void = () => {}
   /** Whether another registration owns the id: in this process (state closed) or elsewhere (state failed). */
   #superseded = false
-  #deregistering: Promise<void> | undefined
 
   constructor(instance: ServiceInstance, options: KeptOptions) {
     this.instance = instance
     this.#options = options
+    this.#state = createRegistrationState({ registry: options.registry, registration: this })
     this.#backoff = createBackoff(options.backoff)
+  }
+
+  get state(): RegistrationState {
+    return this.#state.state
+  }
+
+  get lastError(): SdError | undefined {
+    return this.#state.lastError
   }
 
   async start(options: StartOptions): Promise<void> {
@@ -157,25 +161,16 @@ export class KeptRegistration implements Registration {
     )
   }
 
-  deregister(options: OperationOptions = {}): Promise<void> {
-    if (this.#deregistering === undefined) {
-      const wasClosed = this.state === 'closed'
-      const { operationTimeoutMs: timeoutMs } = this.#options
-      this.#close()
-      this.#deregistering = wasClosed ? Promise.resolve() : this.#whileServed(this.#remove(), timeoutMs)
-      this.#deregistering.catch(() => undefined)
-    }
-    const { signal } = options
-    if (!signal) return this.#deregistering
-    const pending = this.#deregistering
-    return withTimeout({ what: 'deregistering', signal }, () => pending)
+  deregister({ signal }: OperationOptions = {}): Promise<void> {
+    return this.#state.end({
+      close: () => this.#close(),
+      remove: () => this.#whileServed(this.#remove(), this.#options.operationTimeoutMs),
+      signal,
+    })
   }
 
   onStateChange(listener: (registration: Registration) => void): () => void {
-    const { service, id } = this.instance
-    const own = guardListener(`state listener of registration ${service}/${id}`, checkFunction('listener', listener))
-    this.#listeners.add(own)
-    return () => this.#listeners.delete(own)
+    return this.#state.onChange(listener)
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -313,19 +308,19 @@ export class KeptRegistration implements Registration {
     const { registry, operationTimeoutMs: timeoutMs, onContact, traffic } = this.#options
     const { instance } = this
     const what = `${doing} ${instance.service} at ${registry}`
-    let givenUp = false
+    let abandoned = false
     const release = await traffic.places.acquire(unlimited)
     try {
       const result = await withTimeout({ timeoutMs, what }, async (signal) => {
         const result = await operation({ incarnation, signal })
-        if (givenUp) this.#arrivedLate(incarnation, instance)
+        if (abandoned) this.#arrivedLate(incarnation, instance)
         return result
       })
       traffic.lastSuccessAt = performance.now()
       onContact?.(undefined)
       return result
     } catch (caught) {
-      givenUp = true
+      abandoned = true
       const error = toSdError(caught, 'SD_UNAVAILABLE', what)
       onContact?.(error)
       this.#setState(error.retryable ? 'recovering' : 'failed', error)
@@ -350,16 +345,7 @@ export class KeptRegistration implements Registration {
   }
 
   #setState(state: RegistrationState, error: SdError | undefined): void {
-    if (this.state === 'closed') return
-    const changed = this.state !== state
-    this.state = state
-    this.lastError = error
-    if (!changed) return
-    this.#interrupt()
-    const { service, id } = this.instance
-    publishTelemetry('sd:v1:registration:state', { registry: this.#options.registry, service, instanceId: id, state, error })
-    // Deferred, so that a listener that changes the registration does not do so in the middle of a change.
-    for (const notify of this.#listeners) queueMicrotask(() => notify(this))
+    if (this.#state.set(state, error)) this.#interrupt()
   }
 
   #close(): void {

@@ -12,7 +12,7 @@ export function keepLatest(registry: string, service: string, instances: Iterabl
     const before = byId.get(instance.id)
     const isOlder = before !== undefined && before.updatedAt > instance.updatedAt
     if (!isOlder) byId.set(instance.id, instance)
-    if (before) tellLeftOut(registry, service, isOlder ? instance : before, isOlder ? before : instance)
+    if (before) reportDuplicate(registry, service, isOlder ? instance : before, isOlder ? before : instance)
   }
   return [...byId.values()]
 }
@@ -21,7 +21,7 @@ export function keepLatest(registry: string, service: string, instances: Iterabl
  * Publishes a failed operation `decode` for an instance that is omitted in favour of another one with its id, unless both
  * have the same address.
  */
-export function tellLeftOut(registry: string, service: string, left: ServiceInstance, kept: ServiceInstance): void {
+export function reportDuplicate(registry: string, service: string, left: ServiceInstance, kept: ServiceInstance): void {
   if (left.address === kept.address && left.port === kept.port) return
   const places = `${left.address}:${left.port} is ignored in favour of ${kept.address}:${kept.port}`
   const error = new SdError('SD_CONFLICT', `${registry} lists instance ${kept.id} of ${service} twice: ${places}`)

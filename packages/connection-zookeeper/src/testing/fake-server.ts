@@ -10,7 +10,7 @@ export interface FakeServer {
 }
 
 /** Header of a response. */
-export interface AnswerHead {
+export interface ResponseHead {
   readonly xid: number
   readonly code?: number
 }
@@ -61,7 +61,7 @@ export function grantSession(timeoutMs: number): Buffer {
 }
 
 /** Returns a response to the request with this xid. */
-export function answer({ xid, code = 0 }: AnswerHead, body: Buffer = Buffer.alloc(0)): Buffer {
+export function responseFrame({ xid, code = 0 }: ResponseHead, body: Buffer = Buffer.alloc(0)): Buffer {
   const head = Buffer.alloc(16)
   head.writeInt32BE(xid, 0)
   head.writeInt32BE(code, 12)
