@@ -144,6 +144,26 @@ export type {
   RegistryCapabilities,
 } from './registry/registry.ts'
 export {
+  ADMIN_PORT,
+  type AlertAnswer,
+  type AlertsAnswer,
+  answerInquiries,
+  type CallsAnswer,
+  type CheckAnswer,
+  type ClusterAnswer,
+  type ConfigAnswer,
+  type EndpointAnswer,
+  type GatewayAnswer,
+  type HealthAnswer,
+  type Inquiries,
+  type InquiryKind,
+  inquire,
+  type LifecycleAnswer,
+  type LockAnswer,
+  MAX_ANSWER_ITEMS,
+} from './telemetry/inquiry.ts'
+export {
+  type BackendRole,
   type ClusterStateReport,
   type ConfigStateReport,
   collectStates,
@@ -152,6 +172,7 @@ export {
 } from './telemetry/state-report.ts'
 export { hasTelemetrySubscribers, publishTelemetry, subscribeTelemetry, type TelemetryChannel } from './telemetry/telemetry.ts'
 export type { RefusingPolicy, ServerRefusalReason, TelemetryCall, TelemetryEvents } from './telemetry/telemetry-events.ts'
+export { toWireError, type WireError } from './telemetry/wire-error.ts'
 export {
   checkBoolean,
   checkDuration,

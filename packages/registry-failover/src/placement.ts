@@ -196,6 +196,6 @@ function toSpec({ createdAt: _, updatedAt: __, ...spec }: ServiceInstance): Inst
 /** Returns all changeable fields, so that a member that missed a change gets it with the next one. */
 function toUpdate(instance: ServiceInstance): InstanceUpdate {
   const { protocol, ports = null, version = null, weight, priority, tags, metadata, locality = null } = instance
-  const { health, healthCheck = null } = instance
-  return { protocol, ports, version, weight, priority, tags, metadata, locality, health, healthCheck }
+  const { health, healthCheck = null, needs = null } = instance
+  return { protocol, ports, version, weight, priority, tags, metadata, locality, health, healthCheck, needs }
 }

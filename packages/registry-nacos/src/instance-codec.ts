@@ -54,7 +54,7 @@ const maxWeight = 10_000
  */
 export function encodeInstance(instance: ServiceInstance, { cluster, persistent }: EncodeOptions): NacosInstance {
   const { address, port, weight, protocol, version, priority, tags, locality, ttlMs, createdAt, updatedAt } = instance
-  const { ports, healthCheck } = instance
+  const { ports, healthCheck, needs } = instance
   const served = servedWeight(weight, instance.health.status)
   const metadata: Record<string, string> = { ...instance.metadata }
   for (const key of Object.keys(lifetimeKeys)) {
@@ -83,6 +83,7 @@ export function encodeInstance(instance: ServiceInstance, { cluster, persistent 
   if (locality) metadata['sd.locality'] = JSON.stringify(locality)
   if (ports) metadata['sd.ports'] = JSON.stringify(ports)
   if (healthCheck) metadata['sd.healthCheck'] = JSON.stringify(healthCheck)
+  if (needs) metadata['sd.needs'] = JSON.stringify(needs)
   const health = encodeHealth(instance.health)
   if (health !== undefined) metadata['sd.health'] = health
   if (ttlMs !== undefined && !persistent) {
@@ -149,6 +150,7 @@ export function decodeInstance(service: string, host: unknown): ServiceInstance 
       locality: parse<Locality>(metadata['sd.locality']),
       health: judge(native, { ...declared, checkedAt: updatedAt }),
       healthCheck: parse<HealthCheckSpec>(metadata['sd.healthCheck']),
+      needs: parse<readonly string[]>(metadata['sd.needs']),
       ...(ttlMs > 0 && { ttlMs }),
     },
     { createdAt, updatedAt },

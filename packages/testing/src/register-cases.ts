@@ -134,6 +134,7 @@ export const registerCases: Readonly<Record<string, CaseBody<RegistryContext>>> 
     await registration.update({ version: '2.0.0', locality: null, protocol: 'grpc', priority: 0 })
     await registration.update({ health: { status: 'unhealthy', message: 'disk full' } })
     await registration.update({ ports: { admin: 9091 }, healthCheck: { type: 'tcp', intervalMs: 86_400_000 } })
+    await registration.update({ needs: ['users'] })
     assert.equal(registration.instance.weight, 0)
     await eventually(async () => {
       const found = await other.getInstance('orders', 'orders-1')
@@ -142,12 +143,14 @@ export const registerCases: Readonly<Record<string, CaseBody<RegistryContext>>> 
       assert.equal(found?.locality, undefined)
       assert.equal(found?.health.status, 'unhealthy')
       assert.deepEqual({ ...found?.ports }, { admin: 9091 })
+      assert.deepEqual(found?.needs, ['users'])
     }, eventuallyMs)
-    await registration.update({ ports: null, healthCheck: null })
+    await registration.update({ ports: null, healthCheck: null, needs: null })
     await eventually(async () => {
       const found = await other.getInstance('orders', 'orders-1')
       assert.deepEqual(content(found), content(registration.instance))
       assert.equal(found?.ports, undefined)
+      assert.equal(found?.needs, undefined)
       assert.equal(found?.healthCheck, undefined)
     }, eventuallyMs)
   },

@@ -17,6 +17,7 @@ export const fullSpec: InstanceSpec = {
   health: { status: 'healthy', message: 'all good' },
   // A day, because nothing responds to the check if the backend runs it.
   healthCheck: { type: 'http', path: '/ready?full=1', intervalMs: 86_400_000, timeoutMs: 500 },
+  needs: ['stock', 'users'],
 }
 
 /** Creates a plain instance. @param index distinguishes instances: it determines id, address and port */

@@ -36,9 +36,9 @@ export function isKratosDocument(document: Readonly<Record<string, unknown>>): b
 export function decodeInstance(text: string, { service, id }: InstancePlace): InstanceDocument {
   const document = parseJsonObject(text, `instance ${id} of ${service}`)
   const { address, port, protocol, version, weight, priority, tags, metadata, locality, health, ttlMs } = document
-  const { ports, healthCheck, createdAt, updatedAt, incarnation } = document
+  const { ports, healthCheck, needs, createdAt, updatedAt, incarnation } = document
   const labels = { version, weight, priority, tags, metadata, locality }
-  const spec = { service, id, address, port, ports, protocol, ...labels, health, healthCheck, ttlMs }
+  const spec = { service, id, address, port, ports, protocol, ...labels, health, healthCheck, needs, ttlMs }
   const at = { ...(isTime(createdAt) && { createdAt }), ...(isTime(updatedAt) && { updatedAt }) }
   const instance = buildForeignInstance(spec as Partial<InstanceSpec>, at)
   return { instance, ...(typeof incarnation === 'string' && { incarnation }) }

@@ -40,6 +40,7 @@ const specKeys = [
   'locality',
   'health',
   'healthCheck',
+  'needs',
   'ttlMs',
 ] as const
 const updateKeys = [
@@ -53,10 +54,12 @@ const updateKeys = [
   'locality',
   'health',
   'healthCheck',
+  'needs',
 ] as const
 const share = { min: 0, max: 65_535 }
 const maxLabels = 256
 const none: Readonly<Record<string, never>> = Object.freeze({})
+const noTexts: readonly string[] = Object.freeze([])
 const hostName = /^(?=.{1,253}$)[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*\.?$/i
 
 /**
@@ -85,6 +88,15 @@ function checkTags(value: unknown): readonly string[] {
   if (!Array.isArray(value) || value.length > maxLabels)
     throw invalidError('tags', value, `an array of at most ${maxLabels} strings`)
   return Object.freeze([...new Set(value.map((tag, index) => checkName(`tags[${index}]`, tag)))])
+}
+
+/** Sorted, because their order means nothing. */
+function withNeeds(value: unknown): { readonly needs?: readonly string[] } {
+  if (value === undefined || value === null) return {}
+  if (!Array.isArray(value) || value.length > maxLabels)
+    throw invalidError('needs', value, `an array of at most ${maxLabels} names of services`)
+  const needs = value.map((name, index) => checkServiceName(`needs[${index}]`, name))
+  return needs.length === 0 ? {} : { needs: Object.freeze([...new Set(needs)].sort()) }
 }
 
 function checkLabels(field: string, value: unknown): Readonly<Record<string, string>> {
@@ -159,6 +171,7 @@ export function createServiceInstance(spec: InstanceSpec, at: InstanceTimestamps
     ...(spec.locality !== undefined && { locality: checkLocality(spec.locality) }),
     health: checkHealth(spec.health ?? 'healthy', createdAt),
     ...(spec.healthCheck !== undefined && { healthCheck: checkHealthCheck(spec.healthCheck) }),
+    ...withNeeds(spec.needs),
     createdAt,
     updatedAt: at.updatedAt ?? createdAt,
     ...(spec.ttlMs !== undefined && { ttlMs: checkDuration('ttlMs', spec.ttlMs, 100) }),
@@ -176,7 +189,7 @@ export function updateServiceInstance(
   now: number = Date.now(),
 ): ServiceInstance {
   checkKnownKeys('', checkObject('update', update), updateKeys)
-  const { version, locality, ports, healthCheck, ...kept } = instance
+  const { version, locality, ports, healthCheck, needs, ...kept } = instance
   const nextVersion = update.version === undefined ? version : update.version
   const nextLocality = update.locality === undefined ? locality : update.locality
   const nextPorts = update.ports == null ? (update.ports === undefined ? ports : undefined) : checkPorts(update.ports)
@@ -193,6 +206,7 @@ export function updateServiceInstance(
     ...(nextLocality != null && { locality: checkLocality(nextLocality) }),
     ...(update.health !== undefined && { health: checkHealth(update.health, now) }),
     ...(nextCheck != null && { healthCheck: checkHealthCheck(nextCheck) }),
+    ...withNeeds(update.needs === undefined ? needs : update.needs),
     updatedAt: now,
   })
 }
@@ -218,13 +232,17 @@ export function sameInstance(a: ServiceInstance, b: ServiceInstance): boolean {
       a.locality?.region === b.locality?.region &&
       a.locality?.zone === b.locality?.zone &&
       a.locality?.subZone === b.locality?.subZone &&
-      a.tags.length === b.tags.length &&
-      a.tags.every((tag, index) => tag === b.tags[index]) &&
+      sameTexts(a.tags, b.tags) &&
+      sameTexts(a.needs ?? noTexts, b.needs ?? noTexts) &&
       sameLabels(a.ports ?? none, b.ports ?? none) &&
       sameHealthCheck(a.healthCheck, b.healthCheck) &&
       sameLabels(a.metadata, b.metadata) &&
       sameLabels(a.health.details ?? none, b.health.details ?? none))
   )
+}
+
+function sameTexts(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && a.every((text, index) => text === b[index])
 }
 
 function sameLabels<T extends string | number>(a: Readonly<Record<string, T>>, b: Readonly<Record<string, T>>): boolean {

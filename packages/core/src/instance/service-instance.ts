@@ -82,6 +82,8 @@ export interface ServiceInstance {
    * (`capabilities.healthChecks`), otherwise the callers do.
    */
   readonly healthCheck?: HealthCheckSpec
+  /** Names of the services that it declares to depend on, sorted; absent if it declares none. */
+  readonly needs?: readonly string[]
   /** When it was first registered, in Unix milliseconds. */
   readonly createdAt: number
   /** When its data last changed, in Unix milliseconds. */
@@ -137,6 +139,11 @@ export interface InstanceSpec {
   readonly health?: HealthSpec
   /** How to check its health from outside, see {@link ServiceInstance.healthCheck}. @default none */
   readonly healthCheck?: HealthCheckSpec
+  /**
+   * Names of the services that it depends on, at most 256. Only shown to people: tools compare them with the calls that they
+   * observe. @default none
+   */
+  readonly needs?: readonly string[]
   /** Time after which the lease expires without renewal, in milliseconds, at least 100. @default the registry's own */
   readonly ttlMs?: number
 }
@@ -163,4 +170,6 @@ export interface InstanceUpdate {
   readonly health?: HealthSpec
   /** New declared health check, or `null` for none. */
   readonly healthCheck?: HealthCheckSpec | null
+  /** New dependencies, or `null` for none. */
+  readonly needs?: readonly string[] | null
 }

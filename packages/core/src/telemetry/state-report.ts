@@ -1,7 +1,8 @@
 import { channel } from 'node:diagnostics_channel'
 import type { OutReason } from '../balancing/endpoint-blocks.ts'
-import type { CircuitState } from '../policy/circuit-breaker.ts'
+import type { CircuitChangeReason, CircuitState } from '../policy/circuit-breaker.ts'
 import type { ConnectionState, RegistrationState } from '../registry/registry.ts'
+import type { WireError } from './wire-error.ts'
 
 /**
  * Name of the channel that collects the state of every live component. A subscriber that attaches late has missed earlier
@@ -9,13 +10,22 @@ import type { ConnectionState, RegistrationState } from '../registry/registry.ts
  */
 const stateReportChannel = 'sd:v1:state:report'
 
+/** What a backend is used for. */
+export type BackendRole = 'registry' | 'config' | 'lock' | 'rate-limit'
+
 /** State of the connection to a backend. */
 export interface BackendStateReport {
   readonly kind: 'backend'
   /** Name of the registry, configuration source, lock or limiter. */
   readonly backend: string
+  /** What it is used for. Absent from older versions. */
+  readonly role?: BackendRole | undefined
   /** State of its connection. */
   readonly state: ConnectionState
+  /** When it entered that state, in Unix milliseconds. Absent from older versions. */
+  readonly since?: number | undefined
+  /** Why it is disconnected. */
+  readonly lastError?: WireError | undefined
 }
 
 /** State of a registration of this process. */
@@ -27,6 +37,10 @@ export interface RegistrationStateReport {
   readonly instanceId: string
   /** State of the registration. */
   readonly state: RegistrationState
+  /** When it entered that state, in Unix milliseconds. Absent from older versions. */
+  readonly since?: number | undefined
+  /** Why it is not `active`. */
+  readonly lastError?: WireError | undefined
 }
 
 /** State of the cluster of a service. */
@@ -75,6 +89,10 @@ export interface BreakerStateReport {
   readonly instanceId?: string | undefined
   /** State of the breaker. */
   readonly state: CircuitState
+  /** When it last changed its state, in Unix milliseconds; absent before the first change. */
+  readonly since?: number | undefined
+  /** Reason of the last change. */
+  readonly reason?: CircuitChangeReason | undefined
 }
 
 /** State of a concurrency limit. */
@@ -114,6 +132,11 @@ export interface ConfigStateReport {
   readonly refusedSources: readonly string[]
   /** How long a source has been unreachable or rejected, in milliseconds; 0 if there is none. */
   readonly degradedForMs: number
+  /**
+   * Digest of the values in effect. Two processes with the same digest have the same configuration. Secrets are masked before
+   * it is computed, so that it reveals nothing; with the option `digestKey` they are included. Absent from older versions.
+   */
+  readonly digest?: string | undefined
 }
 
 /** State of a gateway. */

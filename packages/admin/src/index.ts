@@ -1,0 +1,18 @@
+export {
+  ADMIN_PATH,
+  ADMIN_PROTOCOL,
+  type AdminControl,
+  type AdminErrorBody,
+  type AnswersReport,
+  type AuditEntry,
+  type CallRecord,
+  type EdgeCounts,
+  type EdgesReport,
+  LATENCY_BOUNDS,
+  type ProcessEvent,
+  type ProcessInfo,
+  type ProcessSnapshot,
+  type SamplesReport,
+  type SlowReport,
+  type SystemReport,
+} from './protocol.ts'

@@ -1,0 +1,199 @@
+import type {
+  AlertsAnswer,
+  CallsAnswer,
+  ClusterAnswer,
+  ConfigAnswer,
+  GatewayAnswer,
+  HealthAnswer,
+  LifecycleAnswer,
+  LockAnswer,
+  StateReport,
+  WireError,
+} from '@sd/core'
+
+// What an admin endpoint answers, as JSON. Version 1 only gains fields: readers ignore those that they don't know. All times
+// are in Unix milliseconds of the process that answers; `now` says what its clock shows.
+
+/** Version of the protocol, and the prefix of its paths. */
+export const ADMIN_PROTOCOL = 1
+
+/** Prefix of all paths. */
+export const ADMIN_PATH = '/sd/v1'
+
+/** What may be changed through an endpoint. A control that was not handed over does not exist. */
+export type AdminControl = 'breakers' | 'config' | 'alerts' | 'draining' | 'registrations' | 'histories' | 'log-level' | 'calls'
+
+/** `GET /`: the process. */
+export interface ProcessInfo {
+  readonly protocol: typeof ADMIN_PROTOCOL
+  /** Differs for every start of a process. Two endpoints with one id are the same process. */
+  readonly processId: string
+  readonly host: string
+  readonly pid: number
+  /** Id of the worker thread; absent in the main thread. */
+  readonly thread?: number | undefined
+  /** The instances that this process registered. */
+  readonly instances: readonly { readonly service: string; readonly instanceId: string }[]
+  /** What it calls itself if it registers nothing, such as `cron`; otherwise its first service. */
+  readonly name: string
+  readonly startedAt: number
+  readonly now: number
+  readonly node: string
+  /** Versions of the loaded packages of this project, by name. More than one version of a package is possible. */
+  readonly packages: Readonly<Record<string, readonly string[]>>
+  /** What may be changed. Empty: this endpoint is read-only. */
+  readonly controls: readonly AdminControl[]
+}
+
+/** Upper bounds of the buckets of {@link EdgeCounts.latency}, in milliseconds. The last bucket has no bound. */
+export const LATENCY_BOUNDS: readonly number[] = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000]
+
+/** Calls from this process to one service, or attempts at one instance of it, counted since `since`. */
+export interface EdgeCounts {
+  /** The called service. */
+  readonly service: string
+  /** The instance, for attempts; absent for calls. */
+  readonly instanceId?: string | undefined
+  readonly total: number
+  /** Failures by error code, or `HTTP 5xx`. */
+  readonly failed: Readonly<Record<string, number>>
+  readonly retries: number
+  readonly hedges: number
+  /** Calls that a policy refused, by policy and name, such as `breaker orders`. */
+  readonly refused: Readonly<Record<string, number>>
+  /** Number of responses by duration, see {@link LATENCY_BOUNDS}. */
+  readonly latency: readonly number[]
+  /** Sum of the durations in milliseconds. */
+  readonly latencySumMs: number
+}
+
+/** `GET /edges`: who this process calls. */
+export interface EdgesReport {
+  readonly since: number
+  readonly edges: readonly EdgeCounts[]
+  /** Services or instances that found no room in the table. */
+  readonly omitted: number
+}
+
+/** How the process itself is. */
+export interface SystemReport {
+  /** Share of one core, from 0; above 1 with several threads. Over the last sample. */
+  readonly cpu: number
+  readonly residentBytes: number
+  readonly heapUsedBytes: number
+  readonly heapLimitBytes: number
+  /** 99th percentile of the delay of the event loop in the last sample, in milliseconds. */
+  readonly loopDelayMs: number
+  readonly uptimeMs: number
+  /** Databases that `@sd/metrics-prometheus` or a health check watches. */
+  readonly databases: readonly {
+    readonly database: string
+    readonly isUp: boolean
+    readonly latencyMs?: number | undefined
+    readonly details?: Readonly<Record<string, number>> | undefined
+  }[]
+}
+
+/** `GET /snapshot`: what a reader polls, in one answer. It has an ETag. */
+export interface ProcessSnapshot {
+  readonly info: ProcessInfo
+  readonly states: readonly StateReport[]
+  readonly edges: EdgesReport
+  readonly system: SystemReport
+  readonly lifecycles: readonly LifecycleAnswer[]
+  readonly health: readonly HealthAnswer[]
+  readonly alerts: readonly AlertsAnswer[]
+  readonly locks: readonly LockAnswer[]
+  readonly configs: readonly ConfigAnswer[]
+  readonly gateways: readonly GatewayAnswer[]
+}
+
+/** `GET /endpoints`, `/calls`, `/config`, `/alerts`, `/locks`, `/lifecycle`, `/health`, `/gateways`: the answers of an inquiry. */
+export interface AnswersReport<Answer = ClusterAnswer | CallsAnswer | ConfigAnswer> {
+  readonly answers: readonly Answer[]
+}
+
+/** `GET /samples`: one value each second, for at most five minutes. */
+export interface SamplesReport {
+  /** Time of the last value. */
+  readonly endsAt: number
+  readonly intervalMs: number
+  readonly series: readonly {
+    /** Such as `cpu`, `loopDelayMs`, `calls`, `failed`. */
+    readonly name: string
+    /** The called service, for series of calls. */
+    readonly service?: string | undefined
+    /** `null` where there is no value. */
+    readonly values: readonly (number | null)[]
+  }[]
+}
+
+/** One call of {@link SlowReport}. Its path has no query. */
+export interface CallRecord {
+  readonly at: number
+  readonly service: string
+  readonly method: string
+  readonly path: string
+  readonly durationMs: number
+  readonly attempts: number
+  readonly instanceId?: string | undefined
+  readonly status?: number | undefined
+  readonly error?: WireError | undefined
+}
+
+/** `GET /slow`: the slowest and the last failed calls of five minutes, at most 50 of each. */
+export interface SlowReport {
+  readonly slowest: readonly CallRecord[]
+  readonly failed: readonly CallRecord[]
+}
+
+/** One event of `GET /events` (server-sent events): something changed. Never one per call. */
+export interface ProcessEvent {
+  /** Increases by one; the `id` of the event stream. */
+  readonly id: number
+  readonly at: number
+  readonly kind:
+    | 'backend'
+    | 'registration'
+    | 'instances'
+    | 'breaker'
+    | 'ejection'
+    | 'panic'
+    | 'config'
+    | 'config-write'
+    | 'lock'
+    | 'alert'
+    | 'gateway'
+    | 'lifecycle'
+    | 'change'
+  /** The service, if it is about one. */
+  readonly service?: string | undefined
+  readonly instanceId?: string | undefined
+  /** One sentence for people. */
+  readonly text: string
+  readonly severity: 'info' | 'warning' | 'critical'
+  /** Author of a change, if known. */
+  readonly by?: string | undefined
+}
+
+/** A change that was made, or refused, through an endpoint. */
+export interface AuditEntry {
+  readonly at: number
+  /** Name of the principal. */
+  readonly by: string
+  /** Address of the client. */
+  readonly from: string
+  /** Such as `breaker.open`. */
+  readonly action: string
+  /** What was changed, such as `orders/orders-1`. */
+  readonly target: string
+  readonly reason: string
+  readonly before?: unknown
+  readonly after?: unknown
+  readonly error?: WireError | undefined
+}
+
+/** The body of an error response. */
+export interface AdminErrorBody {
+  readonly error: WireError
+}

@@ -1,0 +1,11 @@
+export type {
+  FleetChange,
+  FleetEdge,
+  FleetInstance,
+  FleetModel,
+  FleetProcess,
+  FleetService,
+  Problem,
+  Ref,
+  Traffic,
+} from './model.ts'
