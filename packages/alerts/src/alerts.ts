@@ -1,6 +1,7 @@
-import { checkFunction, createNotifier, guardListener, SdError, sleep, toSdError, withTimeout } from '@sd/core'
+import { answerInquiries, checkFunction, createNotifier, guardListener, SdError, sleep, toSdError, withTimeout } from '@sd/core'
 import { type ActiveRules, createActiveRules } from './active-rules.ts'
 import type { Alert, AlertState } from './alert.ts'
+import { answerAlerts } from './answers.ts'
 import type { ChannelStatus } from './delivery.ts'
 import { createNotifications } from './notifications.ts'
 import { type AlertsOptions, resolveAlertsOptions } from './options.ts'
@@ -97,17 +98,20 @@ export function createAlerts(options: AlertsOptions): Alerts {
     }
   }
 
+  function state(): AlertsStatus {
+    const now = Date.now()
+    return {
+      rules: rules.list,
+      alerts: rules.evaluators.flatMap((evaluator) => notifications.alertsOf(evaluator, now)),
+      channels: notifications.channels(),
+      ...(evaluatedAt !== undefined && { evaluatedAt }),
+    }
+  }
+  const endAnswers = answerInquiries('alerts', () => [answerAlerts(state(), silences.list(Date.now()))])
+
   const alerts: Alerts = {
     ...rulesOf(rules),
-    state() {
-      const now = Date.now()
-      return {
-        rules: rules.list,
-        alerts: rules.evaluators.flatMap((evaluator) => notifications.alertsOf(evaluator, now)),
-        channels: notifications.channels(),
-        ...(evaluatedAt !== undefined && { evaluatedAt }),
-      }
-    },
+    state,
     evaluate() {
       evaluation ??= evaluate().finally(() => {
         evaluation = undefined
@@ -123,6 +127,7 @@ export function createAlerts(options: AlertsOptions): Alerts {
     },
     async close() {
       closing.abort()
+      endAnswers()
       closed ??= notifications.close(closeTimeoutMs)
       await closed
     },

@@ -83,6 +83,9 @@ export function assembleCircuitBreaker({ createEngine, options }: CircuitBreaker
     get state() {
       return circuit.state
     },
+    get lastChange() {
+      return circuit.lastChange
+    },
     tryAcquire: () => circuit.tryAcquire(),
     execute: createExecute(resolved, {
       admit: () => circuit.admit(),
@@ -105,6 +108,7 @@ class Circuit {
   readonly #changes: Changes
   readonly #outage: Outage
   #state: CircuitState = 'closed'
+  #lastChange: CircuitBreaker['lastChange']
   /** Incremented with every change: permits acquired before a change say nothing about the current state. */
   #generation = 0
   #trials: Trials = noTrials()
@@ -125,6 +129,10 @@ class Circuit {
     return this.#state
   }
 
+  get lastChange(): CircuitBreaker['lastChange'] {
+    return this.#lastChange
+  }
+
   /** Changes the state, from any state. */
   change(next: CircuitState, reason: CircuitChangeReason): void {
     const { window } = this.#options
@@ -140,7 +148,9 @@ class Circuit {
     if (reason === 'recovered') this.#outage.recover()
     else if (next === 'closed') this.#outage.end()
     if (next === previous) return
-    this.#changes.queue({ state: next, previous, reason })
+    const change = { state: next, previous, reason }
+    this.#lastChange = { ...change, at: Date.now() }
+    this.#changes.queue(change)
     this.#changes.deliver()
   }
   /** Called by the engine when the open time is over. */

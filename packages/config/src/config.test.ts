@@ -199,6 +199,7 @@ describe('an observer', () => {
           staleSources: ['file'],
           refusedSources: ['file'],
           degradedForMs: expect.any(Number),
+          digest: expect.stringMatching(/^[0-9a-f]{16}$/),
         },
       ])
     })

@@ -1,5 +1,14 @@
-import { type ConfigStateReport, checkFunction, checkKnownKeys, type OperationOptions, reportStates, SdError } from '@sd/core'
+import {
+  answerInquiries,
+  type ConfigStateReport,
+  checkFunction,
+  checkKnownKeys,
+  type OperationOptions,
+  reportStates,
+  SdError,
+} from '@sd/core'
 import type { StandardSchemaV1 } from '@standard-schema/spec'
+import { answerConfig, createDigest } from './answers.ts'
 import type { ConfigCheck, ConfigCheckOptions } from './check.ts'
 import { valueAt } from './config-tree.ts'
 import { type ConfigExplanation, explainPath } from './explain.ts'
@@ -89,7 +98,11 @@ export async function createConfig<Schema extends StandardSchemaV1 = StandardSch
       subscriptions.publish(next, previous)
     },
   })
-  const endReports = reportStates(() => [reportState(settings.name, live)])
+  const digestOf = createDigest(settings.digestKey)
+  const endReports = reportStates(() => [reportState(settings.name, live, digestOf(live.current))])
+  const endAnswers = answerInquiries('config', ({ config: asked, path }) =>
+    asked === undefined || asked === settings.name ? [answerConfig(settings.name, live, digestOf(live.current), path)] : [],
+  )
 
   function get(path: string): unknown {
     const known = values.get(path)
@@ -102,6 +115,7 @@ export async function createConfig<Schema extends StandardSchemaV1 = StandardSch
 
   const close = async (): Promise<void> => {
     endReports()
+    endAnswers()
     subscriptions.close()
     await live.close()
   }
@@ -143,7 +157,7 @@ export async function createConfig<Schema extends StandardSchemaV1 = StandardSch
 
 type Writable<T> = { -readonly [Key in keyof T]: T[Key] }
 
-function reportState(config: string, live: LiveConfig): ConfigStateReport {
+function reportState(config: string, live: LiveConfig, digest: string): ConfigStateReport {
   const { version, updatedAt, stale, refused } = live.status()
   const since = Math.min(...[...stale, ...refused].map(({ since }) => since))
   return {
@@ -154,5 +168,6 @@ function reportState(config: string, live: LiveConfig): ConfigStateReport {
     staleSources: stale.map(({ source }) => source),
     refusedSources: refused.map(({ source }) => source),
     degradedForMs: Number.isFinite(since) ? Math.max(0, Date.now() - since) : 0,
+    digest,
   }
 }

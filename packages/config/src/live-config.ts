@@ -17,6 +17,8 @@ import { createUpdateQueue, type UpdateQueue } from './update-queue.ts'
 export interface LiveConfig {
   /** The configuration in effect. */
   readonly current: LiveConfigVersion
+  /** Names of its sources, lowest precedence first. */
+  readonly sources: readonly string[]
   /** Its state. */
   status(): ConfigStatus
   /** Reads all sources now and decrypts everything again. @throws SdError, a ConfigError if the content is rejected */
@@ -67,6 +69,10 @@ class FollowedConfig implements LiveConfig {
 
   get current(): LiveConfigVersion {
     return this.#committed.current
+  }
+
+  get sources(): readonly string[] {
+    return this.#states.map(({ feed }) => feed.name)
   }
 
   status(): ConfigStatus {
@@ -121,8 +127,7 @@ class FollowedConfig implements LiveConfig {
   }
 
   async check(texts: Readonly<Record<string, string | null>>, options: ConfigCheckOptions): Promise<ConfigCheck> {
-    const sources = this.#states.map(({ feed }) => feed.name)
-    const name = checkArguments(texts, options, sources)
+    const name = checkArguments(texts, options, this.sources)
     const state = this.#states.find(({ feed }) => feed.name === name) as SourceState
     return this.#queue.run(async () => {
       const document = withTexts(name, state.feed.latest ?? state.accepted, texts)

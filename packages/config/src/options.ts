@@ -93,6 +93,11 @@ export interface ConfigOptions<Schema extends StandardSchemaV1 = StandardSchemaV
    * @default detected by name and content, see `Masking` of `@sd/core`
    */
   readonly secrets?: readonly (string | RegExp)[] | MaskingOptions
+  /**
+   * Key, at least 16 characters, for the digest by which tools compare the configurations of processes. All instances of a
+   * service must have the same key. With it, secrets are part of the digest. @default the digest is computed after masking
+   */
+  readonly digestKey?: string
   /** Stores the last valid texts on disk. @default none */
   readonly snapshot?: ConfigSnapshotOptions
   /** Time that a start waits for its sources, which are retried during it, in milliseconds. @default 10_000 */
@@ -140,6 +145,7 @@ export interface ResolvedConfigOptions {
   readonly isRequired: (keys: readonly string[]) => boolean
   readonly environment: Readonly<Record<string, string | undefined>>
   readonly masking: Masking
+  readonly digestKey: string | undefined
   readonly snapshot: Required<ConfigSnapshotOptions> | undefined
   readonly startTimeoutMs: number
   readonly updateTimeoutMs: number
@@ -159,6 +165,7 @@ const optionNames: readonly (keyof ConfigOptions)[] = [
   'requireEncrypted',
   'environment',
   'secrets',
+  'digestKey',
   'snapshot',
   'startTimeoutMs',
   'updateTimeoutMs',
@@ -185,6 +192,7 @@ export function resolveConfigOptions(options: ConfigOptions): ResolvedConfigOpti
     isRequired: readRequired(options.requireEncrypted ?? []),
     environment: checkObject('environment', options.environment ?? process.env) as ResolvedConfigOptions['environment'],
     masking: readMasking(options.secrets ?? {}),
+    digestKey: options.digestKey === undefined ? undefined : checkDigestKey(options.digestKey),
     snapshot: options.snapshot && readSnapshot(options.snapshot),
     startTimeoutMs: checkDuration('startTimeoutMs', options.startTimeoutMs ?? 10_000, 1),
     updateTimeoutMs: checkDuration('updateTimeoutMs', options.updateTimeoutMs ?? 10_000, 1),
@@ -194,6 +202,16 @@ export function resolveConfigOptions(options: ConfigOptions): ResolvedConfigOpti
     closeSources: checkOneOf('closeSources', options.closeSources ?? 'on-failure', ['on-failure', 'always', 'never']),
     name: checkName('name', options.name ?? 'config'),
   }
+}
+
+/** @throws SdError `SD_INVALID`, without the key */
+function checkDigestKey(value: unknown): string {
+  if (typeof value === 'string' && value.length >= 16 && value.length <= 1_024) return value
+  throw invalidError(
+    'digestKey',
+    `a ${typeof value}${typeof value === 'string' ? ` of ${value.length} characters` : ''}`,
+    'a string of 16 to 1,024 characters',
+  )
 }
 
 /** Copies values passed by the program. @throws SdError `SD_INVALID` that names the option */

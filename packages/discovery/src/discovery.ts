@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import {
+  answerInquiries,
   type ClusterSource,
   checkFunction,
   checkKnownKeys,
@@ -15,6 +16,7 @@ import {
   settlesWithin,
 } from '@sd/core'
 import { type AllServicesEvent, watchAllServices } from './all-services.ts'
+import { answerCluster } from './answers.ts'
 import { ClusterCache } from './cluster-cache.ts'
 import { createDeclaredChecks } from './declared-checks.ts'
 import { createDiskSnapshots } from './disk-snapshots.ts'
@@ -104,6 +106,9 @@ export function createDiscovery(options: DiscoveryOptions): Discovery {
   const streams = new Set<() => void>()
   let closing: Promise<void> | undefined
   const endReports = reportStates(() => Array.from(clusters.all, reportCluster))
+  const endAnswers = answerInquiries('endpoints', function* ({ service }) {
+    for (const cluster of clusters.all) if (service === undefined || cluster.service === service) yield answerCluster(cluster)
+  })
 
   function clusterOf(service: string): LiveCluster {
     if (closing) throw closedError('discovery')
@@ -175,6 +180,7 @@ export function createDiscovery(options: DiscoveryOptions): Discovery {
       closing ??= (async () => {
         for (const end of [...streams]) end()
         endReports()
+        endAnswers()
         const ended = clusters.close()
         // A source that ignores its signal does not prevent closing.
         await settlesWithin(

@@ -1,4 +1,15 @@
-import { type ClusterSource, closedError, publishTelemetry, reportStates, settlesWithin, toSdError } from '@sd/core'
+import {
+  answerInquiries,
+  type ClusterSource,
+  closedError,
+  type GatewayAnswer,
+  MAX_ANSWER_ITEMS,
+  publishTelemetry,
+  reportStates,
+  settlesWithin,
+  toSdError,
+  toWireError,
+} from '@sd/core'
 import type { ExchangeContext } from './exchange/exchange-context.ts'
 import type { GatewayClient } from './exchange/gateway-client.ts'
 import { UpgradedConnections } from './exchange/upgraded-connections.ts'
@@ -11,6 +22,7 @@ import type { CompiledTable } from './routing/compiled-table.ts'
 import { type ExplainedService, explainRoute, type RouteExplanation, type RouteProbe } from './routing/explain.ts'
 import { StreamBooks } from './streams/stream-books.ts'
 import { compareTables, type GatewayChange } from './table/compare-tables.ts'
+import { describeAction, describeMatch, targetsOf } from './table/describe-route.ts'
 import { type ResolvedTable, resolveTable } from './table/resolve-table.ts'
 import type { GatewayTable } from './table/table.ts'
 
@@ -72,9 +84,12 @@ export class GatewayRuntime implements DrainableGateway {
   readonly #context: ExchangeContext
   readonly #listeners: ListenerSet
   readonly #endReports: () => void
+  readonly #endAnswers: () => void
   #table = noTable
   #compiled: CompiledTable | undefined
   #updatedAt = 0
+  /** The last table that was refused since the one in effect. */
+  #refused: GatewayAnswer['refused']
   /** The last of the calls of `configure`. */
   #configuring: Promise<unknown> = Promise.resolve()
   #isDraining = false
@@ -109,6 +124,34 @@ export class GatewayRuntime implements DrainableGateway {
         listeners: this.#listeners.bound.map(({ spec, connections }) => ({ listener: spec.name, connections })),
       },
     ])
+    this.#endAnswers = answerInquiries('gateways', () => [this.#answer()])
+  }
+
+  #answer(): GatewayAnswer {
+    const { routes } = this.#table
+    return {
+      gateway: this.#options.name,
+      version: this.version,
+      updatedAt: this.#updatedAt,
+      isReady: this.isReady,
+      listeners: this.#listeners.bound.map(({ spec, port, connections }) => ({
+        listener: spec.name,
+        host: spec.host,
+        port,
+        protocols: spec.protocols ?? ['http/1.1', 'h2'],
+        isSecure: spec.tls !== undefined,
+        connections,
+      })),
+      routes: routes.slice(0, MAX_ANSWER_ITEMS).map((route) => ({
+        route: route.name,
+        match: describeMatch(route),
+        action: describeAction(route),
+        services: [...new Set(targetsOf(route).map(({ service }) => service))],
+        filters: (route.filters ?? []).map(({ filter }) => filter),
+      })),
+      omitted: Math.max(0, routes.length - MAX_ANSWER_ITEMS),
+      ...(this.#refused && { refused: this.#refused }),
+    }
   }
 
   get version(): number {
@@ -134,12 +177,14 @@ export class GatewayRuntime implements DrainableGateway {
     const gateway = this.#options.name
     try {
       const change = await this.#replace(table)
+      this.#refused = undefined
       const { version, routes, listeners } = change
       const durationMs = performance.now() - startedAt
       publishTelemetry('sd:v1:gateway:reload', { gateway, version, durationMs, change: { routes, listeners } })
       return change
     } catch (thrown) {
       const error = toSdError(thrown, 'SD_INVALID', 'The table')
+      this.#refused = { at: Date.now(), error: toWireError(error) }
       const durationMs = performance.now() - startedAt
       publishTelemetry('sd:v1:gateway:reload', { gateway, version: this.version, durationMs, error })
       throw error
@@ -247,6 +292,7 @@ export class GatewayRuntime implements DrainableGateway {
     if (this.#compiled) retireFilters(this.#compiled, undefined)
     this.#streams.close()
     this.#endReports()
+    this.#endAnswers()
   }
 
   close(): Promise<void> {

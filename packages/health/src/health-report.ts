@@ -1,4 +1,4 @@
-import type { HealthSpec, HealthStatus } from '@sd/core'
+import { type HealthAnswer, type HealthSpec, type HealthStatus, toWireError } from '@sd/core'
 import type { CheckRun } from './check-run.ts'
 import type { CheckStatus } from './verdict.ts'
 
@@ -43,6 +43,22 @@ export function combineStatus(checks: HealthCheckReports): CheckStatus {
   const statuses = [...checks.values()].filter(({ kind }) => kind !== 'informational').map(({ status }) => status)
   if (statuses.includes('unhealthy')) return 'unhealthy'
   return statuses.includes('unknown') ? 'unknown' : 'healthy'
+}
+
+/** A report as plain data, for inquiries. */
+export function answerHealth({ checks, ...health }: HealthReport): HealthAnswer {
+  return {
+    ...health,
+    checks: Object.entries(checks).map(([check, { kind, status, since, lastRun }]) => ({
+      check,
+      kind,
+      status,
+      since,
+      ...(lastRun && { checkedAt: lastRun.checkedAt }),
+      ...(lastRun?.error && { error: toWireError(lastRun.error) }),
+      ...(lastRun?.details && { details: lastRun.details }),
+    })),
+  }
 }
 
 /** Maximum number of entries that a registry keeps. */

@@ -1,5 +1,13 @@
-import { checkFunction, checkObject, createSemaphore, type HealthSpec, type Registration, toSdError } from '@sd/core'
-import { combineStatus, type HealthCheckReport, type HealthReport, toHealthSpec } from './health-report.ts'
+import {
+  answerInquiries,
+  checkFunction,
+  checkObject,
+  createSemaphore,
+  type HealthSpec,
+  type Registration,
+  toSdError,
+} from '@sd/core'
+import { answerHealth, combineStatus, type HealthCheckReport, type HealthReport, toHealthSpec } from './health-report.ts'
 import { type HealthReporterOptions, resolveHealthReporterOptions } from './health-reporter-options.ts'
 import { startProbe } from './probe.ts'
 
@@ -75,22 +83,26 @@ export function createHealthReporter(options: HealthReporterOptions): HealthRepo
     if (written.get(registration) !== health) await write(registration)
   }
 
+  function report(): HealthReport {
+    const isDraining = [...registrations].some(({ instance }) => instance.health.status === 'draining')
+    const status = isDraining ? 'draining' : combineStatus(reports)
+    return {
+      status,
+      isLive: ![...reports.values()].some(({ kind, status: one }) => kind === 'liveness' && one === 'unhealthy'),
+      isReady: status === 'healthy' && ![...registrations].some(({ state }) => state === 'closed'),
+      checks: Object.fromEntries(reports),
+    }
+  }
+  const endAnswers = answerInquiries('health', () => [answerHealth(report())])
+
   function close(): void {
     ending.abort()
+    endAnswers()
     for (const stop of probes) stop()
   }
 
   return {
-    report() {
-      const isDraining = [...registrations].some(({ instance }) => instance.health.status === 'draining')
-      const status = isDraining ? 'draining' : combineStatus(reports)
-      return {
-        status,
-        isLive: ![...reports.values()].some((report) => report.kind === 'liveness' && report.status === 'unhealthy'),
-        isReady: status === 'healthy' && ![...registrations].some(({ state }) => state === 'closed'),
-        checks: Object.fromEntries(reports),
-      }
-    },
+    report,
     addRegistration(registration) {
       checkFunction('registration.update', checkObject('registration', registration as object)['update'] as () => void)
       registrations.add(registration)

@@ -1,12 +1,15 @@
 import {
+  answerInquiries,
   guardListener,
   type InstanceSpec,
   invalidError,
+  type LifecycleAnswer,
   type Registration,
   SdError,
   settlesWithin,
   sleep,
   toSdError,
+  toWireError,
   untilAborted,
   withTimeout,
 } from '@sd/core'
@@ -95,11 +98,14 @@ export function createLifecycle(options: LifecycleOptions): Lifecycle {
   const { registrar, server, health: source } = resolved
   const stopping = new AbortController()
   let state: LifecycleState = 'created'
+  let since = Date.now()
   let registration: Registration | undefined
   let starting: Promise<void> | undefined
   let registering: Promise<Registration> | undefined
   let closing: Promise<ShutdownReport> | undefined
   let leave: (() => void) | undefined
+
+  const endAnswers = answerInquiries('lifecycle', () => [{ state, since, ...(registration && answerRegistration(registration)) }])
 
   const member: ShutdownMember = {
     signals: resolved.signals,
@@ -107,17 +113,22 @@ export function createLifecycle(options: LifecycleOptions): Lifecycle {
     close: async () => (await lifecycle.close()).errors.length === 0,
   }
 
+  function enter(next: LifecycleState): void {
+    state = next
+    since = Date.now()
+  }
+
   async function start(): Promise<void> {
     if (closing) return
-    state = 'starting'
+    enter('starting')
     leave = joinShutdown(member)
     try {
       await withinStartTimeout(register(), resolved, () => registering !== undefined)
     } catch (error) {
-      if (!closing) state = 'created'
+      if (!closing) enter('created')
       throw error
     }
-    if (!stopping.signal.aborted) state = 'ready'
+    if (!stopping.signal.aborted) enter('ready')
   }
 
   async function register(): Promise<void> {
@@ -135,7 +146,7 @@ export function createLifecycle(options: LifecycleOptions): Lifecycle {
   }
 
   async function close(): Promise<ShutdownReport> {
-    state = 'stopping'
+    enter('stopping')
     stopping.abort()
     const { report, step } = createSteps(resolved)
     await step('asking clients to leave', () => server.beginDrain?.())
@@ -150,7 +161,8 @@ export function createLifecycle(options: LifecycleOptions): Lifecycle {
     const drained = await drain(resolved, step)
     for (const [index, hook] of resolved.onShutdown.entries()) await step(`onShutdown[${index}]`, hook)
     leave?.()
-    state = 'stopped'
+    enter('stopped')
+    endAnswers()
     return report(drained)
   }
 
@@ -186,6 +198,11 @@ export function createLifecycle(options: LifecycleOptions): Lifecycle {
     [Symbol.asyncDispose]: async () => void (await lifecycle.close()),
   }
   return lifecycle
+}
+
+function answerRegistration({ instance, state, lastError }: Registration): Pick<LifecycleAnswer, 'registration'> {
+  const { service, id: instanceId } = instance
+  return { registration: { service, instanceId, state, ...(lastError && { lastError: toWireError(lastError) }) } }
 }
 
 /** Resolves with the port of a server. @throws SdError `SD_UNAVAILABLE` if it can't listen, for example because its port is in use */

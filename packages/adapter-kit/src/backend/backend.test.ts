@@ -14,7 +14,7 @@ function reported(): unknown[] {
 
 beforeEach(() => {
   vi.useFakeTimers()
-  backend = createBackend({ name: 'test', operationTimeoutMs: 1_000, backoff: { baseMs: 100, maxMs: 100 } })
+  backend = createBackend({ name: 'test', role: 'registry', operationTimeoutMs: 1_000, backoff: { baseMs: 100, maxMs: 100 } })
 })
 afterEach(async () => {
   const closing = backend.close({ backend: nothing })
@@ -24,7 +24,9 @@ afterEach(async () => {
 })
 
 test('its state is reported until it is closed', async () => {
-  expect(reported()).toEqual([{ kind: 'backend', backend: 'test', state: 'disconnected' }])
+  expect(reported()).toEqual([
+    { kind: 'backend', backend: 'test', role: 'registry', state: 'disconnected', since: expect.any(Number) },
+  ])
   backend.record(undefined)
   expect(reported()).toMatchObject([{ state: 'connected' }])
   backend.record(unreachable)
@@ -39,7 +41,7 @@ test('its state is reported until it is closed', async () => {
 })
 
 test('the state before the first contact can be set', async () => {
-  const ready = createBackend({ name: 'ready', operationTimeoutMs: 1, initialState: 'connected' })
+  const ready = createBackend({ name: 'ready', role: 'registry', operationTimeoutMs: 1, initialState: 'connected' })
   expect(ready.connection.state).toBe('connected')
   await ready.close({ backend: nothing })
 })

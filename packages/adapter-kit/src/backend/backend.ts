@@ -1,4 +1,5 @@
 import {
+  type BackendRole,
   type BackoffOptions,
   type ConnectionState,
   closedError,
@@ -25,6 +26,8 @@ export interface OperationContext {
 export interface BackendOptions {
   /** Name for logs and metrics. */
   readonly name: string
+  /** What it is used for. */
+  readonly role: BackendRole
   /** Time limit of one operation, in milliseconds. */
   readonly operationTimeoutMs: number
   /**
@@ -72,13 +75,17 @@ export const closeLimitMs = 1_000
 /** Creates the plumbing for one backend that registries and configuration sources share. */
 export function createBackend({
   name,
+  role,
   operationTimeoutMs: timeoutMs,
   backoff = defaultBackoff,
   initialState,
 }: BackendOptions): Backend {
   const connection = createConnectionTracker(name, initialState)
   const hubs: { close(): Promise<void> }[] = []
-  const endReports = reportStates(() => [{ kind: 'backend', backend: name, state: connection.state }])
+  const endReports = reportStates(() => {
+    const { state, since, lastError } = connection
+    return [{ kind: 'backend', backend: name, role, state, since, ...(lastError && { lastError }) }]
+  })
   let closing: Promise<void> | undefined
 
   function record(error: SdError | undefined): void {

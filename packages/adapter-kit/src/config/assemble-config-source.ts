@@ -61,13 +61,13 @@ const mebibyte = 1_048_576
 
 /** Creates a read-only configuration source from an adapter: time limits, telemetry, watches, connection state and closing. */
 export function assembleConfigSource(adapter: ConfigAdapter): ConfigSource {
-  return createSource(adapter, createBackend(adapter))
+  return createSource(adapter, createBackend({ ...adapter, role: 'config' }))
 }
 
 /** Creates a writable configuration source from an adapter. It also validates writes. */
 export function assembleWritableConfigSource(adapter: WritableConfigAdapter): WritableConfigSource {
   const { maxBytes = mebibyte } = adapter
-  const backend = createBackend(adapter)
+  const backend = createBackend({ ...adapter, role: 'config' })
   const source: WritableConfigSource = {
     ...createSource(adapter, backend),
     get state() {

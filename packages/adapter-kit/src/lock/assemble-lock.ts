@@ -1,6 +1,7 @@
 import {
   type AcquireOptions,
   abortError,
+  answerInquiries,
   type BackoffOptions,
   checkDuration,
   checkName,
@@ -12,6 +13,7 @@ import {
   type Lock,
   type LockHandle,
   type LockHolder,
+  masking,
   SdError,
   settlesWithin,
   sleep,
@@ -65,9 +67,18 @@ const closeLimitMs = 1_000
 /** Creates a `Lock` from an adapter: waiting, retries, time limits, watches and closing. */
 export function assembleLock(adapter: LockAdapter): Lock {
   const { name, operationTimeoutMs, backoff: backoffOptions = { maxMs: 2_000 } } = adapter
-  const handles = new Set<LockHandle>()
+  const handles = new Map<LockHandle, number>()
   const ended = new AbortController()
   let closing: Promise<void> | undefined
+  const endAnswers = answerInquiries('locks', () =>
+    Array.from(handles, ([{ key, value, token }, since]) => ({
+      lock: name,
+      key,
+      value: masking.text(value),
+      token: String(token),
+      since,
+    })),
+  )
   const holders = createWatchHub<LockHolder | null>({
     name,
     backoff: backoffOptions,
@@ -124,9 +135,10 @@ export function assembleLock(adapter: LockAdapter): Lock {
 
   async function close(): Promise<void> {
     ended.abort()
-    await settlesWithin(Promise.allSettled([...handles].map((handle) => handle.release())), closeLimitMs)
+    await settlesWithin(Promise.allSettled([...handles.keys()].map((handle) => handle.release())), closeLimitMs)
     await settlesWithin(holders.close(), closeLimitMs)
     await settlesWithin(adapter.close(), closeLimitMs)
+    endAnswers()
   }
 
   const lock: Lock = {
@@ -168,7 +180,8 @@ interface HeldLock {
   readonly key: string
   readonly value: string
   readonly taken: TakenLock
-  readonly handles: Set<LockHandle>
+  /** Held locks, with the time of their acquisition in Unix milliseconds. */
+  readonly handles: Map<LockHandle, number>
 }
 
 /** Creates the handle of a lock. It stays in `handles` until the lock is released or lost. */
@@ -195,7 +208,7 @@ function createHandle({ key, value, taken, handles }: HeldLock): LockHandle {
     },
     [Symbol.asyncDispose]: () => handle.release(),
   }
-  handles.add(handle)
+  handles.set(handle, Date.now())
   lost.addEventListener('abort', end, { once: true })
   if (lost.aborted) end()
   return handle

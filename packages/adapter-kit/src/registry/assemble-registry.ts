@@ -178,7 +178,7 @@ interface Source {
 
 function createSource(adapter: ReadOnlyRegistryAdapter, closeRegistrations: () => Promise<void>): Source {
   const { name, capabilities } = adapter
-  const backend = createBackend(adapter)
+  const backend = createBackend({ ...adapter, role: 'registry' })
   const { connection, operate, createHub } = backend
   const snapshots = createHub<ServiceSnapshot>((service, session) => adapter.follow(service, session))
   const serviceNames = createHub<readonly string[]>((_, session) => {

@@ -113,6 +113,11 @@ export class KeptRegistration implements Registration {
     return this.#state.lastError
   }
 
+  /** When it entered its state, in Unix milliseconds. */
+  get since(): number {
+    return this.#state.since
+  }
+
   async start(options: StartOptions): Promise<void> {
     const { timeoutMs, whenUnavailable, signal } = options
     const what = `registering ${this.instance.service}`

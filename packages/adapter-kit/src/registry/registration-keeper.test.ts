@@ -302,10 +302,12 @@ test('reports the state of every registration until it is closed', async () => {
   await vi.advanceTimersByTimeAsync(10)
   await kept
   const report = { kind: 'registration', registry: 'test', service: 'orders', instanceId: 'a' }
-  expect(collectStates()).toEqual([{ ...report, state: 'active' }])
+  expect(collectStates()).toEqual([{ ...report, state: 'active', since: expect.any(Number) }])
   failure = unreachable
   await vi.advanceTimersByTimeAsync(1_200)
-  expect(collectStates()).toEqual([{ ...report, state: 'recovering' }])
+  expect(collectStates()).toEqual([
+    { ...report, state: 'recovering', since: expect.any(Number), lastError: expect.objectContaining({ code: 'SD_UNAVAILABLE' }) },
+  ])
   const closing = keeper.close()
   await vi.advanceTimersByTimeAsync(2_000)
   await closing

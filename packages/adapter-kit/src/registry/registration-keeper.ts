@@ -9,6 +9,7 @@ import {
   reportStates,
   type SdError,
   type ServiceInstance,
+  toWireError,
 } from '@sd/core'
 import { KeptRegistration, type RegistrationSlot, type RegistrationTraffic } from './kept-registration.ts'
 import { createKeyedQueue } from './keyed-queue.ts'
@@ -66,9 +67,10 @@ export function createRegistrationKeeper(options: RegistrationKeeperOptions): Re
   }
 
   const endReports = reportStates(function* () {
-    for (const { instance, state } of kept()) {
+    for (const { instance, state, since, lastError } of kept()) {
       const { service, id: instanceId } = instance
-      yield { kind: 'registration', registry, service, instanceId, state }
+      const error = lastError && { lastError: toWireError(lastError) }
+      yield { kind: 'registration', registry, service, instanceId, state, since, ...error }
     }
   })
 

@@ -33,6 +33,8 @@ export interface RegistrationStateHolder {
   readonly state: RegistrationState
   /** Why it is not `active`; absent while it is. */
   readonly lastError: SdError | undefined
+  /** When it entered its state, in Unix milliseconds. */
+  readonly since: number
   /** Changes the state, unless it is closed, and notifies telemetry and listeners. @returns whether the state differs from before */
   set(state: RegistrationState, error?: SdError): boolean
   /** See `Registration.onStateChange`. */
@@ -46,6 +48,7 @@ export function createRegistrationState({ registry, registration }: Registration
   const listeners = new Set<(registration: Registration) => void>()
   let state: RegistrationState = 'recovering'
   let lastError: SdError | undefined
+  let since = Date.now()
   let ending: Promise<void> | undefined
 
   return {
@@ -55,12 +58,16 @@ export function createRegistrationState({ registry, registration }: Registration
     get lastError() {
       return lastError
     },
+    get since() {
+      return since
+    },
     set(next, error) {
       if (state === 'closed') return false
       const isSame = state === next
       state = next
       lastError = error
       if (isSame) return false
+      since = Date.now()
       const { service, id: instanceId } = registration.instance
       publishTelemetry('sd:v1:registration:state', { registry, service, instanceId, state, error })
       // Deferred, so that a listener that changes the registration does not do so in the middle of a change.

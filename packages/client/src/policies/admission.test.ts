@@ -179,7 +179,9 @@ describe.each([
     for (let call = 0; call < 5; call++) expect(await statusOf(client)).toBe(500)
     await expect(client.get('orders', '/')).rejects.toMatchObject(rejected)
     expect([requests, refusals]).toEqual([5, ['breaker orders']])
-    expect(client.explain('orders').policies).toEqual([{ kind: 'breaker', breaker: 'orders', service: 'orders', state: 'open' }])
+    expect(client.explain('orders').policies).toEqual([
+      { kind: 'breaker', breaker: 'orders', service: 'orders', state: 'open', reason: 'failure-rate', since: expect.any(Number) },
+    ])
     isUp = true
     await eventually(async () => expect(await statusOf(client)).toBe(200), 1_000)
     expect(client.explain('orders').policies).toMatchObject([{ state: 'closed' }])

@@ -8,6 +8,7 @@ import {
   type ServiceInstance,
   type StateReport,
 } from '@sd/core'
+import { reportBreaker } from './report-breaker.ts'
 
 /** The circuit breakers of a service's instances. */
 export interface InstanceBreakers {
@@ -94,8 +95,7 @@ export function createInstanceBreakers(cluster: Cluster, make: (instance: Servic
     },
     *report() {
       for (const [{ instance }, { breaker }] of guarded) {
-        const { service, id: instanceId } = instance
-        yield { kind: 'breaker', breaker: breaker.name, service, instanceId, state: breaker.state }
+        yield reportBreaker(instance.service, breaker, instance.id)
       }
     },
     close() {

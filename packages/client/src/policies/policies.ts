@@ -14,6 +14,7 @@ import type { PolicyScope, ResolvedSettings } from '../settings/settings.ts'
 import { createFallback, type Fallback } from './fallback.ts'
 import { createInstanceBreakers, type InstanceBreakers } from './instance-breakers.ts'
 import type { CallRateLimit } from './rate-limit-setting.ts'
+import { reportBreaker } from './report-breaker.ts'
 
 /** The policies of one service, created from its settings. */
 export interface ServicePolicies {
@@ -131,7 +132,7 @@ function closable({ concurrencyLimit, instanceBreakers }: ServicePolicies): read
 /** State of the policies of a service, or of those that its operation does not share. */
 export function* reportPolicies(service: string, policies: ServicePolicies, shared?: ServicePolicies): Iterable<StateReport> {
   const { breaker, concurrencyLimit: limit, budget, instanceBreakers } = policies
-  if (breaker && breaker !== shared?.breaker) yield { kind: 'breaker', breaker: breaker.name, service, state: breaker.state }
+  if (breaker && breaker !== shared?.breaker) yield reportBreaker(service, breaker)
   if (limit && limit !== shared?.concurrencyLimit) yield { kind: 'limit', limit: limit.name, service, ...limit.load }
   if (shared) return
   if (policies.hedge || (policies.retry && policies.retry !== repickPolicy))

@@ -1,7 +1,8 @@
-import type { AttachedBalancer, Cluster, StateReport } from '@sd/core'
+import type { AttachedBalancer, CallsAnswer, Cluster, StateReport } from '@sd/core'
 import { createUsualTimes, type UsualTimes } from '../attempt/usual-times.ts'
 import { DueQueue } from '../call/due-queue.ts'
 import { closePolicies, makePolicies, type PolicySet, reportPolicies, type ServicePolicies } from '../policies/policies.ts'
+import { describeSettings } from '../settings/describe-settings.ts'
 import type { ResolvedClientOptions } from '../settings/options.ts'
 import type { ResolvedServiceSettings } from '../settings/settings.ts'
 import { createOperationMatcher, type OperationMatcher, readOperation } from './operation-matcher.ts'
@@ -93,6 +94,18 @@ export class ClientService {
       balancer: service.settings.balancer.name,
       policies: [...this.report()],
       operations: [...operations.keys()],
+    }
+  }
+
+  /** How it is called, as plain data. */
+  answer(): CallsAnswer {
+    const { service, operations } = this.#current
+    return {
+      service: this.name,
+      balancer: service.settings.balancer.name,
+      operations: [...operations.keys()],
+      policies: [...this.report()],
+      settings: describeSettings(service.settings),
     }
   }
 

@@ -1,4 +1,12 @@
-import { type CircuitBreaker, checkKnownKeys, checkObject, checkServiceName, reportStates, splitPortReference } from '@sd/core'
+import {
+  answerInquiries,
+  type CircuitBreaker,
+  checkKnownKeys,
+  checkObject,
+  checkServiceName,
+  reportStates,
+  splitPortReference,
+} from '@sd/core'
 import type { ResolvedClientOptions } from '../settings/options.ts'
 import {
   type ClientSettings,
@@ -48,6 +56,9 @@ export function createServiceEntries(options: ResolvedClientOptions): ServiceEnt
   const endReports = reportStates(function* () {
     for (const service of known.all()) yield* service.report()
   })
+  const endAnswers = answerInquiries('calls', function* ({ service: asked }) {
+    for (const service of known.all()) if (asked === undefined || service.name === asked) yield service.answer()
+  })
 
   function read({ services = {}, ...settings }: ClientSettings): SettingsInEffect {
     const defaults = resolveServiceSettings('', settings, base)
@@ -95,6 +106,7 @@ export function createServiceEntries(options: ResolvedClientOptions): ServiceEnt
     explain: (service) => known.find(service).explain(),
     close() {
       endReports()
+      endAnswers()
       known.close()
     },
   }

@@ -66,6 +66,8 @@ export interface ExecuteOptions<T> {
 export interface CircuitBreaker extends AdmissionPolicy {
   /** The current state. */
   readonly state: CircuitState
+  /** The last change, with its time in Unix milliseconds; absent before the first, and for breakers that do not record it. */
+  readonly lastChange?: (CircuitChange & { readonly at: number }) | undefined
   /**
    * Runs an async function under a permit. The function's signal aborts when the caller aborts or the call takes too
    * long. It is created only for functions that declare it and for calls that can be aborted, because a signal costs more
