@@ -1,25 +1,12 @@
 import { answerInquiries, checkFunction, createNotifier, guardListener, SdError, sleep, toSdError, withTimeout } from '@sd/core'
 import { type ActiveRules, createActiveRules } from './active-rules.ts'
 import type { Alert, AlertState } from './alert.ts'
-import { answerAlerts } from './answers.ts'
-import type { ChannelStatus } from './delivery.ts'
+import { type AlertsStatus, answerAlerts } from './alerts-status.ts'
 import { createNotifications } from './notifications.ts'
 import { type AlertsOptions, resolveAlertsOptions } from './options.ts'
 import { readSamples } from './read-samples.ts'
 import type { AlertRule } from './rule.ts'
 import { createSilences, type Silence, type SilenceOptions } from './silences.ts'
-
-/** State of rules, alerts and channels. Plain data. */
-export interface AlertsStatus {
-  /** All rules, including disabled ones. */
-  readonly rules: readonly AlertRule[]
-  /** All alerts that are not inactive. */
-  readonly alerts: readonly Alert[]
-  /** State of the channels. */
-  readonly channels: readonly ChannelStatus[]
-  /** Time of the last evaluation, in Unix milliseconds. */
-  readonly evaluatedAt?: number
-}
 
 /** Receives a state change; `previous` is `undefined` for an alert that was inactive. */
 export type AlertListener = (alert: Alert, previous: AlertState | undefined) => void

@@ -1,5 +1,6 @@
 export { type Alert, type AlertState, describeAlert } from './alert.ts'
-export { type AlertListener, type Alerts, type AlertsStatus, createAlerts } from './alerts.ts'
+export { type AlertListener, type Alerts, createAlerts } from './alerts.ts'
+export type { AlertsStatus } from './alerts-status.ts'
 export type { AlertChannel, AlertNotification, ChannelSettings, SendOptions } from './channel.ts'
 export type { ChannelStatus } from './delivery.ts'
 export { createEmailChannel, type EmailChannelOptions, type MailTransport, type SmtpServer } from './email-channel.ts'

@@ -143,25 +143,20 @@ export type {
   Registry,
   RegistryCapabilities,
 } from './registry/registry.ts'
-export {
-  ADMIN_PORT,
-  type AlertAnswer,
-  type AlertsAnswer,
-  answerInquiries,
-  type CallsAnswer,
-  type CheckAnswer,
-  type ClusterAnswer,
-  type ConfigAnswer,
-  type EndpointAnswer,
-  type GatewayAnswer,
-  type HealthAnswer,
-  type Inquiries,
-  type InquiryKind,
-  inquire,
-  type LifecycleAnswer,
-  type LockAnswer,
-  MAX_ANSWER_ITEMS,
-} from './telemetry/inquiry.ts'
+export type {
+  AlertAnswer,
+  AlertsAnswer,
+  CallsAnswer,
+  CheckAnswer,
+  ClusterAnswer,
+  ConfigAnswer,
+  EndpointAnswer,
+  GatewayAnswer,
+  HealthAnswer,
+  LifecycleAnswer,
+  LockAnswer,
+} from './telemetry/answers.ts'
+export { ADMIN_PORT, answerInquiries, type Inquiries, type InquiryKind, inquire, MAX_ANSWER_ITEMS } from './telemetry/inquiry.ts'
 export {
   type BackendRole,
   type ClusterStateReport,

@@ -1,4 +1,5 @@
 import {
+  answerInquiries,
   type CheckAnswer,
   type Cluster,
   type ClusterAnswer,
@@ -8,8 +9,14 @@ import {
   toWireError,
 } from '@sd/core'
 
-/** Explains a cluster as plain data, for inquiries. */
-export function answerCluster(cluster: Cluster): ClusterAnswer {
+/** Answers inquiries about clusters. @returns a function that ends answering */
+export function answerForClusters(clusters: { readonly all: Iterable<Cluster> }): () => void {
+  return answerInquiries('endpoints', function* ({ service }) {
+    for (const cluster of clusters.all) if (service === undefined || cluster.service === service) yield answerCluster(cluster)
+  })
+}
+
+function answerCluster(cluster: Cluster): ClusterAnswer {
   const { endpoints, ...explained } = cluster.explain()
   return {
     ...explained,

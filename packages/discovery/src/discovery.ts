@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto'
 import {
-  answerInquiries,
   type ClusterSource,
   checkFunction,
   checkKnownKeys,
@@ -16,7 +15,7 @@ import {
   settlesWithin,
 } from '@sd/core'
 import { type AllServicesEvent, watchAllServices } from './all-services.ts'
-import { answerCluster } from './answers.ts'
+import { answerForClusters } from './answers.ts'
 import { ClusterCache } from './cluster-cache.ts'
 import { createDeclaredChecks } from './declared-checks.ts'
 import { createDiskSnapshots } from './disk-snapshots.ts'
@@ -106,9 +105,7 @@ export function createDiscovery(options: DiscoveryOptions): Discovery {
   const streams = new Set<() => void>()
   let closing: Promise<void> | undefined
   const endReports = reportStates(() => Array.from(clusters.all, reportCluster))
-  const endAnswers = answerInquiries('endpoints', function* ({ service }) {
-    for (const cluster of clusters.all) if (service === undefined || cluster.service === service) yield answerCluster(cluster)
-  })
+  const endAnswers = answerForClusters(clusters)
 
   function clusterOf(service: string): LiveCluster {
     if (closing) throw closedError('discovery')

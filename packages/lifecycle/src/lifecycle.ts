@@ -97,15 +97,12 @@ export function createLifecycle(options: LifecycleOptions): Lifecycle {
   const resolved = resolveLifecycleOptions(options)
   const { registrar, server, health: source } = resolved
   const stopping = new AbortController()
-  let state: LifecycleState = 'created'
-  let since = Date.now()
+  const phase = createPhase(() => registration)
   let registration: Registration | undefined
   let starting: Promise<void> | undefined
   let registering: Promise<Registration> | undefined
   let closing: Promise<ShutdownReport> | undefined
   let leave: (() => void) | undefined
-
-  const endAnswers = answerInquiries('lifecycle', () => [{ state, since, ...(registration && answerRegistration(registration)) }])
 
   const member: ShutdownMember = {
     signals: resolved.signals,
@@ -113,22 +110,17 @@ export function createLifecycle(options: LifecycleOptions): Lifecycle {
     close: async () => (await lifecycle.close()).errors.length === 0,
   }
 
-  function enter(next: LifecycleState): void {
-    state = next
-    since = Date.now()
-  }
-
   async function start(): Promise<void> {
     if (closing) return
-    enter('starting')
+    phase.enter('starting')
     leave = joinShutdown(member)
     try {
       await withinStartTimeout(register(), resolved, () => registering !== undefined)
     } catch (error) {
-      if (!closing) enter('created')
+      if (!closing) phase.enter('created')
       throw error
     }
-    if (!stopping.signal.aborted) enter('ready')
+    if (!stopping.signal.aborted) phase.enter('ready')
   }
 
   async function register(): Promise<void> {
@@ -146,7 +138,7 @@ export function createLifecycle(options: LifecycleOptions): Lifecycle {
   }
 
   async function close(): Promise<ShutdownReport> {
-    enter('stopping')
+    phase.enter('stopping')
     stopping.abort()
     const { report, step } = createSteps(resolved)
     await step('asking clients to leave', () => server.beginDrain?.())
@@ -161,14 +153,14 @@ export function createLifecycle(options: LifecycleOptions): Lifecycle {
     const drained = await drain(resolved, step)
     for (const [index, hook] of resolved.onShutdown.entries()) await step(`onShutdown[${index}]`, hook)
     leave?.()
-    enter('stopped')
-    endAnswers()
+    phase.enter('stopped')
+    phase.endAnswers()
     return report(drained)
   }
 
   const lifecycle: Lifecycle = {
     get state() {
-      return state
+      return phase.state
     },
     get registration() {
       return registration
@@ -187,7 +179,7 @@ export function createLifecycle(options: LifecycleOptions): Lifecycle {
       }
       return closing
     },
-    health: (path) => respondToProbe(path, resolved, state),
+    health: (path) => respondToProbe(path, resolved, phase.state),
     handleHealth(request, response) {
       const result = lifecycle.health(request.url?.split('?', 1)[0] ?? '')
       if (!result) return false
@@ -198,6 +190,32 @@ export function createLifecycle(options: LifecycleOptions): Lifecycle {
     [Symbol.asyncDispose]: async () => void (await lifecycle.close()),
   }
   return lifecycle
+}
+
+interface Phase {
+  readonly state: LifecycleState
+  enter(next: LifecycleState): void
+  endAnswers(): void
+}
+
+/** The phase of a lifecycle, which answers inquiries. */
+function createPhase(registrationOf: () => Registration | undefined): Phase {
+  let state: LifecycleState = 'created'
+  let since = Date.now()
+  const endAnswers = answerInquiries('lifecycle', () => {
+    const registration = registrationOf()
+    return [{ state, since, ...(registration && answerRegistration(registration)) }]
+  })
+  return {
+    get state() {
+      return state
+    },
+    enter(next) {
+      state = next
+      since = Date.now()
+    },
+    endAnswers,
+  }
 }
 
 function answerRegistration({ instance, state, lastError }: Registration): Pick<LifecycleAnswer, 'registration'> {

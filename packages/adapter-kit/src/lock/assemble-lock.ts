@@ -70,15 +70,7 @@ export function assembleLock(adapter: LockAdapter): Lock {
   const handles = new Map<LockHandle, number>()
   const ended = new AbortController()
   let closing: Promise<void> | undefined
-  const endAnswers = answerInquiries('locks', () =>
-    Array.from(handles, ([{ key, value, token }, since]) => ({
-      lock: name,
-      key,
-      value: masking.text(value),
-      token: String(token),
-      since,
-    })),
-  )
+  const endAnswers = answerForHandles(name, handles)
   const holders = createWatchHub<LockHolder | null>({
     name,
     backoff: backoffOptions,
@@ -135,9 +127,8 @@ export function assembleLock(adapter: LockAdapter): Lock {
 
   async function close(): Promise<void> {
     ended.abort()
-    await settlesWithin(Promise.allSettled([...handles.keys()].map((handle) => handle.release())), closeLimitMs)
-    await settlesWithin(holders.close(), closeLimitMs)
-    await settlesWithin(adapter.close(), closeLimitMs)
+    const released = Promise.allSettled([...handles.keys()].map((handle) => handle.release()))
+    for (const step of [() => released, () => holders.close(), () => adapter.close()]) await settlesWithin(step(), closeLimitMs)
     endAnswers()
   }
 
@@ -174,6 +165,15 @@ export function assembleLock(adapter: LockAdapter): Lock {
     [Symbol.asyncDispose]: () => lock.close(),
   }
   return lock
+}
+
+/** Answers inquiries about the held locks. @returns a function that ends answering */
+function answerForHandles(lock: string, handles: ReadonlyMap<LockHandle, number>): () => void {
+  return answerInquiries('locks', () =>
+    Array.from(handles, ([{ key, value, token }, since]) => {
+      return { lock, key, value: masking.text(value), token: String(token), since }
+    }),
+  )
 }
 
 interface HeldLock {

@@ -1,9 +1,10 @@
 import { expect, test } from 'vitest'
-import { answerInquiries, inquire, type LockAnswer } from './inquiry.ts'
+import type { LockAnswer } from './answers.ts'
+import { answerInquiries, inquire } from './inquiry.ts'
 
 const held: LockAnswer = { lock: 'etcd', key: 'leader', value: 'orders-1', token: '18446744073709551615', since: 1 }
 
-test('whoever is alive answers the kind that is asked, until it ends', () => {
+test('every live component answers the kind that is asked, until its end', () => {
   expect(inquire('locks')).toEqual([])
   const ends = [answerInquiries('locks', () => [held]), answerInquiries('lifecycle', () => [{ state: 'ready', since: 1 }])]
   expect(inquire('locks')).toEqual([held])

@@ -6,6 +6,7 @@ export interface WireError {
   /** An `SdErrorCode`, or the `name` of another error. */
   readonly code: string
   readonly message: string
+  /** Whether the same operation may succeed later. */
   readonly retryable: boolean
   /** Path of the invalid field. */
   readonly field?: string

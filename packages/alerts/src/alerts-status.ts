@@ -1,7 +1,21 @@
 import { createHash } from 'node:crypto'
 import { type AlertsAnswer, masking } from '@sd/core'
-import type { AlertsStatus } from './alerts.ts'
+import type { Alert } from './alert.ts'
+import type { ChannelStatus } from './delivery.ts'
+import type { AlertRule } from './rule.ts'
 import type { Silence } from './silences.ts'
+
+/** State of rules, alerts and channels. Plain data. */
+export interface AlertsStatus {
+  /** All rules, including disabled ones. */
+  readonly rules: readonly AlertRule[]
+  /** All alerts that are not inactive. */
+  readonly alerts: readonly Alert[]
+  /** State of the channels. */
+  readonly channels: readonly ChannelStatus[]
+  /** Time of the last evaluation, in Unix milliseconds. */
+  readonly evaluatedAt?: number
+}
 
 /** The state of rules, alerts, channels and silences as plain data, for inquiries. */
 export function answerAlerts({ rules, alerts, channels, evaluatedAt }: AlertsStatus, silences: readonly Silence[]): AlertsAnswer {
