@@ -3,15 +3,19 @@ import {
   abortError,
   type BackoffOptions,
   checkDuration,
+  checkInteger,
+  checkKnownKeys,
   checkName,
   checkText,
   closedError,
   createBackoff,
   createWatchHub,
   delayBeforeRetry,
+  type ListLocksOptions,
   type Lock,
   type LockHandle,
   type LockHolder,
+  type LockList,
   SdError,
   settlesWithin,
   sleep,
@@ -20,16 +24,7 @@ import {
   withAnySignal,
   withTimeout,
 } from '@sd/core'
-
-/** A lock that was acquired in the backend. */
-export interface TakenLock {
-  /** Fencing token: it increases with every acquisition of the key. */
-  readonly token: bigint
-  /** Aborts when another process may hold the lock. */
-  readonly lost: AbortSignal
-  /** Releases the lock. Keeps trying in the background while the backend is unreachable and the session has not expired. */
-  release(): Promise<void>
-}
+import { createHandle, type TakenLock } from './lock-handle.ts'
 
 /** Options of {@link LockAdapter.take}. */
 export interface TakeOptions {
@@ -49,6 +44,11 @@ export interface LockAdapter {
   take(key: string, options: TakeOptions): Promise<TakenLock | undefined>
   /** Returns the current holder. */
   read(key: string): Promise<LockHolder | undefined>
+  /**
+   * Lists held locks whose names begin with `prefix`, at most `limit`. It also limits what it reads from the backend, if
+   * the backend can do that. @default the lock does not support it
+   */
+  list?(prefix: string, limit: number, options: { readonly signal: AbortSignal }): Promise<LockList>
   /** Runs one session of watching the holder, see `WatchHubOptions.session`. */
   follow(key: string, session: WatchSession<LockHolder | null>): Promise<void>
   /** Releases the backend, after all locks were released. */
@@ -58,6 +58,9 @@ export interface LockAdapter {
   /** Delays between attempts. @default 200 ms to 2 s */
   readonly backoff?: BackoffOptions
 }
+
+/** Default of `ListLocksOptions.limit`. */
+const usualListLimit = 1_000
 
 /** Time limit of each step of closing, in milliseconds. */
 const closeLimitMs = 1_000
@@ -131,11 +134,12 @@ export function assembleLock(adapter: LockAdapter): Lock {
 
   const lock: Lock = {
     name,
+    capabilities: { list: adapter.list !== undefined },
     async acquire(key, options = {}) {
       const value = checkRequest(key, options)
       return obtain(options, `waiting for ${key}`, (signal) =>
         takeRepeatedly(adapter, { key, value, signal, backoff: backoffOptions }).then((taken) =>
-          createHandle({ key, value, taken, handles }),
+          createHandle({ lock: name, key, value, taken, handles }),
         ),
       )
     },
@@ -144,7 +148,7 @@ export function assembleLock(adapter: LockAdapter): Lock {
       const limits = { ...options, timeoutMs: options.timeoutMs ?? operationTimeoutMs }
       return obtain(limits, `acquiring ${key}`, async (signal) => {
         const taken = await adapter.take(key, { value, wait: false, signal })
-        return taken && createHandle({ key, value, taken, handles })
+        return taken && createHandle({ lock: name, key, value, taken, handles })
       })
     },
     async holder(key, options = {}) {
@@ -155,6 +159,14 @@ export function assembleLock(adapter: LockAdapter): Lock {
       checkRequest(key, {})
       return holders.watch(key, options)
     },
+    async list(prefix, options = {}) {
+      const limit = checkListing(prefix, options)
+      if (closing) throw closedError(name)
+      return during({ ...options, timeoutMs: operationTimeoutMs }, 'listing locks', async (signal) => {
+        if (adapter.list) return adapter.list(prefix, limit, { signal })
+        throw new SdError('SD_UNSUPPORTED', `${name} can't list locks`)
+      })
+    },
     close() {
       closing ??= close()
       return closing
@@ -164,41 +176,11 @@ export function assembleLock(adapter: LockAdapter): Lock {
   return lock
 }
 
-interface HeldLock {
-  readonly key: string
-  readonly value: string
-  readonly taken: TakenLock
-  readonly handles: Set<LockHandle>
-}
-
-/** Creates the handle of a lock. It stays in `handles` until the lock is released or lost. */
-function createHandle({ key, value, taken, handles }: HeldLock): LockHandle {
-  const { token, lost } = taken
-  const over = new AbortController()
-  let releasing: Promise<void> | undefined
-  const end = (): void => {
-    handles.delete(handle)
-    over.abort()
-  }
-  const handle: LockHandle = {
-    key,
-    value,
-    token,
-    signal: over.signal,
-    release() {
-      if (!releasing) {
-        lost.removeEventListener('abort', end)
-        end()
-        releasing = taken.release()
-      }
-      return releasing
-    },
-    [Symbol.asyncDispose]: () => handle.release(),
-  }
-  handles.add(handle)
-  lost.addEventListener('abort', end, { once: true })
-  if (lost.aborted) end()
-  return handle
+/** Checks the arguments of `Lock.list`. @returns the limit */
+function checkListing(prefix: string, options: ListLocksOptions): number {
+  checkText('prefix', prefix, 255)
+  checkKnownKeys('', options, ['limit', 'signal'])
+  return checkInteger('limit', options.limit ?? usualListLimit, { min: 1, max: 10_000 })
 }
 
 interface RepeatedTake {

@@ -16,6 +16,11 @@ export type LockMutation =
   | 'reports no change'
   | 'is free in an outage'
   | 'keeps locks after close'
+  | 'lists every place'
+  | 'lists beyond the prefix'
+  | 'hides that a list is truncated'
+  | 'lists nothing in an outage'
+  | 'can not list'
 
 /** A session of a client. Its locks are released after its lifetime without contact. */
 interface Session {
@@ -49,6 +54,14 @@ class ReferencePlaces {
     const queue = this.#queues.get(name) ?? []
     this.#queues.set(name, queue)
     return queue
+  }
+  /** Keys with the places that are listed for each. */
+  listed(prefix: string): readonly { readonly key: string; readonly holder: LockHolder }[] {
+    return [...this.#queues]
+      .filter(([key]) => key.startsWith(prefix) || this.#mutation === 'lists beyond the prefix')
+      .flatMap(([key, queue]) =>
+        (this.#mutation === 'lists every place' ? queue : queue.slice(0, 1)).map(({ holder }) => ({ key, holder })),
+      )
   }
   changed(): void {
     for (const listener of [...this.listeners]) listener()
@@ -153,6 +166,14 @@ export function createReferenceLocks(sessionTtlMs: number, mutation: LockMutatio
         if (mutation !== 'is free in an outage') reach()
         return connected ? places.queueOf(key)[0]?.holder : undefined
       },
+      ...(mutation !== 'can not list' && {
+        async list(prefix: string, limit: number) {
+          if (mutation !== 'lists nothing in an outage') reach()
+          const locks = connected ? places.listed(prefix).map(({ key, holder }) => ({ key, ...holder })) : []
+          const isTruncated = locks.length > limit && mutation !== 'hides that a list is truncated'
+          return { locks: locks.slice(0, limit), isTruncated }
+        },
+      }),
       async follow(key, { offer, signal }) {
         reach()
         const read = (): void => offer(places.queueOf(key)[0]?.holder ?? null)
