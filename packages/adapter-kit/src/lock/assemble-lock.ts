@@ -82,31 +82,15 @@ export function assembleLock(adapter: LockAdapter): Lock {
       }),
   })
 
-  function checkRequest(key: string, { value = '', timeoutMs }: AcquireOptions): string {
-    checkName('key', key)
-    checkText('value', value, 4_096)
-    if (timeoutMs !== undefined) checkDuration('timeoutMs', timeoutMs, 1)
+  function checkRequest(key: string, options: AcquireOptions): string {
+    const value = checkAcquisition(key, options)
     if (closing) throw closedError(name)
     return value
   }
 
-  /** Runs `operation` with a signal that combines the caller's signal, the time limit and the end of the lock. */
-  async function during<T>(
-    { signal, timeoutMs }: AcquireOptions,
-    what: string,
-    operation: (signal: AbortSignal) => Promise<T>,
-  ): Promise<T> {
-    if (signal?.aborted) throw abortError(signal, what)
-    try {
-      return await withAnySignal([signal, ended.signal], (either) => withTimeout({ timeoutMs, what, signal: either }, operation))
-    } catch (error) {
-      if (ended.signal.aborted) throw closedError(name)
-      if (signal?.aborted) throw abortError(signal, what)
-      throw toSdError(error, 'SD_UNAVAILABLE', what)
-    }
-  }
+  const during: During = (options, what, operation) => runWithin({ name, ended: ended.signal }, options, what, operation)
 
-  /** Like {@link during}. A lock acquired after the caller gave up is released. */
+  /** Like `during`. A lock acquired after the caller gave up is released. */
   async function obtain<T extends LockHandle | undefined>(
     options: AcquireOptions,
     what: string,
@@ -174,6 +158,34 @@ export function assembleLock(adapter: LockAdapter): Lock {
     [Symbol.asyncDispose]: () => lock.close(),
   }
   return lock
+}
+
+/** Runs an operation of a lock, see {@link runWithin}. */
+type During = <T>(options: AcquireOptions, what: string, operation: (signal: AbortSignal) => Promise<T>) => Promise<T>
+
+/** Runs `operation` with a signal that combines the caller's signal, the time limit and the end of the lock. */
+async function runWithin<T>(
+  { name, ended }: { readonly name: string; readonly ended: AbortSignal },
+  { signal, timeoutMs }: AcquireOptions,
+  what: string,
+  operation: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  if (signal?.aborted) throw abortError(signal, what)
+  try {
+    return await withAnySignal([signal, ended], (either) => withTimeout({ timeoutMs, what, signal: either }, operation))
+  } catch (error) {
+    if (ended.aborted) throw closedError(name)
+    if (signal?.aborted) throw abortError(signal, what)
+    throw toSdError(error, 'SD_UNAVAILABLE', what)
+  }
+}
+
+/** Checks the arguments of `Lock.acquire`. @returns the value */
+function checkAcquisition(key: string, { value = '', timeoutMs }: AcquireOptions): string {
+  checkName('key', key)
+  checkText('value', value, 4_096)
+  if (timeoutMs !== undefined) checkDuration('timeoutMs', timeoutMs, 1)
+  return value
 }
 
 /** Checks the arguments of `Lock.list`. @returns the limit */
