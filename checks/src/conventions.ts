@@ -25,7 +25,14 @@ const longestSource = 400
 const longestTest = 600
 
 /** Building blocks that every package may depend on besides core. They depend only on core, and on kits to their right. */
-const kits: readonly string[] = ['@sd/adapter-kit', '@sd/breaker-kit', '@sd/rate-limit-kit', '@sd/grpc-status', '@sd/tls']
+const kits: readonly string[] = [
+  '@sd/adapter-kit',
+  '@sd/breaker-kit',
+  '@sd/factory-kit',
+  '@sd/rate-limit-kit',
+  '@sd/grpc-status',
+  '@sd/tls',
+]
 
 /** Other allowed dependencies, by package. */
 const allowedDependencies: Readonly<Record<string, readonly string[]>> = {
@@ -33,6 +40,12 @@ const allowedDependencies: Readonly<Record<string, readonly string[]>> = {
   registry: ['consul', 'dns', 'etcd', 'failover', 'kubernetes', 'memory', 'nacos', 'static', 'zookeeper'].map(
     (type) => `@sd/registry-${type}`,
   ),
+  lock: ['@sd/lock-consul', '@sd/lock-etcd'],
+  'config-center': [
+    '@sd/config',
+    '@sd/config-history',
+    ...['consul', 'env', 'etcd', 'file', 'kubernetes', 'nacos', 'zookeeper'].map((type) => `@sd/config-${type}`),
+  ],
   app: [
     '@sd/balancer-p2c',
     '@sd/breaker-cockatiel',

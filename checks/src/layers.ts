@@ -39,7 +39,7 @@ const layers: readonly (readonly string[])[] = [
   ['packages/client'],
   // Packages for servers and observability, on top of the client. The lanes of balancer-subset are interceptors of calls.
   [
-    'packages/{alerts,axios,balancer-subset,client-grpc,fault-injection,gateway,lifecycle,logging,operations,registry,server-limits}',
+    'packages/{alerts,axios,balancer-subset,client-grpc,config-center,fault-injection,gateway,lifecycle,lock,logging,operations,registry,server-limits}',
     'packages/{logging,metrics,tracing}-*',
     'packages/gateway-!(document|server)',
     'packages/http-cache',

@@ -1,5 +1,5 @@
-import { SdError } from '@sd/core'
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { SdError, subscribeTelemetry, type TelemetryEvents } from '@sd/core'
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { type Alert, type AlertsOptions, createAlerts } from './index.ts'
 import { createWorld, perService } from './testing/world.ts'
 
@@ -14,6 +14,23 @@ afterEach(() => {
 const pass = (durationMs: number): Promise<unknown> => vi.advanceTimersByTimeAsync(durationMs)
 const firingA = '[critical] errors{service="a"} is firing: 9 > 5'
 const resolvedA = '[critical] errors{service="a"} is resolved'
+
+test('changes of state are published', async () => {
+  const events: TelemetryEvents['sd:v1:alert:state'][] = []
+  onTestFinished(subscribeTelemetry('sd:v1:alert:state', (event) => void events.push(event)))
+  const { alerts, set } = createWorld()
+  set({ a: 9 })
+  await pass(30_000)
+  set({})
+  await pass(10_000)
+  const alert = { rule: 'errors', severity: 'critical', labels: { service: 'a' }, value: 9, isSilenced: false }
+  expect(events).toEqual([
+    { ...alert, state: 'pending' },
+    { ...alert, state: 'firing', previous: 'pending' },
+    { ...alert, state: 'resolved', previous: 'firing' },
+  ])
+  await alerts.close()
+})
 
 describe('an alert', () => {
   test('fires when the condition has held for long enough, by service, and is resolved', async () => {

@@ -1,4 +1,14 @@
-import { answerInquiries, checkFunction, createNotifier, guardListener, SdError, sleep, toSdError, withTimeout } from '@sd/core'
+import {
+  answerInquiries,
+  checkFunction,
+  createNotifier,
+  guardListener,
+  publishTelemetry,
+  SdError,
+  sleep,
+  toSdError,
+  withTimeout,
+} from '@sd/core'
 import { type ActiveRules, createActiveRules } from './active-rules.ts'
 import type { Alert, AlertState } from './alert.ts'
 import { type AlertsStatus, answerAlerts } from './alerts-status.ts'
@@ -51,7 +61,14 @@ export function createAlerts(options: AlertsOptions): Alerts {
   const { source, onError, intervalMs, collectTimeoutMs, closeTimeoutMs } = resolved
   const changes = createNotifier<Parameters<AlertListener>>()
   const silences = createSilences()
-  const notifications = createNotifications({ ...resolved, silences, onChange: changes.queue })
+  const notifications = createNotifications({
+    ...resolved,
+    silences,
+    onChange(alert, previous) {
+      reportAlert(alert, previous)
+      changes.queue(alert, previous)
+    },
+  })
   const rules = createActiveRules(notifications.channelNames, notifications.settle)
   const closing = new AbortController()
   let evaluatedAt: number | undefined
@@ -123,6 +140,19 @@ export function createAlerts(options: AlertsOptions): Alerts {
   rules.set(resolved.rules)
   void run()
   return alerts
+}
+
+/** Reports a change of state on `sd:v1:alert:state`. */
+function reportAlert({ rule, severity, labels, state, value, isSilenced }: Alert, previous: AlertState | undefined): void {
+  publishTelemetry('sd:v1:alert:state', {
+    rule,
+    severity,
+    labels,
+    state,
+    ...(previous !== undefined && { previous }),
+    ...(value !== undefined && { value }),
+    isSilenced,
+  })
 }
 
 function rulesOf(rules: ActiveRules): Pick<Alerts, 'setRules' | 'addRule' | 'removeRule' | 'enableRule'> {

@@ -8,6 +8,7 @@ export {
   type VersionOptions,
 } from './config-history.ts'
 export { createFileStore, type FileStoreOptions } from './file-store.ts'
+export { historyPlaceOf } from './history-place.ts'
 export { createMemoryStore } from './memory-store.ts'
 export type { ConfigHistoryOptions } from './options.ts'
 export type { ConfigVersion, VersionChange, VersionState } from './record.ts'

@@ -4,11 +4,14 @@ import type { HistoryStore } from './store.ts'
 
 /** Options of {@link createSourceStore}. */
 export interface SourceStoreOptions {
-  /** Source that stores the records. Use a separate prefix or folder from which no program reads its configuration. */
+  /**
+   * Source that stores the records: the one at `historyPlaceOf` the prefix of the configuration, or another one from which
+   * no program reads its configuration.
+   */
   readonly source: WritableConfigSource
-  /** Key of the entry with the records. */
+  /** Key of the entry with the records: by convention the key of the entry that has this history. */
   readonly key: string
-  /** Maximum size of the text, in bytes. @default 1_000_000, which all sources accept */
+  /** Maximum size of the text, in bytes. @default 500_000, which all sources accept */
   readonly maxBytes?: number
 }
 
@@ -22,7 +25,7 @@ export function createSourceStore(options: SourceStoreOptions): HistoryStore {
   checkObject('source', options.source)
   const { source } = options
   const key = checkConfigKey('key', options.key)
-  const maxBytes = checkInteger('maxBytes', options.maxBytes ?? 1_000_000, { min: 4_000, max: 67_108_864 })
+  const maxBytes = checkInteger('maxBytes', options.maxBytes ?? 500_000, { min: 4_000, max: 67_108_864 })
   if (!source.capabilities.compareAndSet) {
     throw new SdError(
       'SD_UNSUPPORTED',

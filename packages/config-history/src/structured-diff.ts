@@ -39,15 +39,6 @@ export function diffTrees(before: unknown, after: unknown, masking: Masking | un
   return changes
 }
 
-/** The values at secret paths of a tree, as texts. @throws SdError as {@link diffTrees} */
-export function secretsOf(root: unknown, masking: Masking): readonly string[] {
-  return [...valuesOf(root).values()].flatMap((leaf) => {
-    const { value } = leaf
-    const isText = !isBranch(value) && typeof value !== 'boolean' && value !== null
-    return isText && masking.isSecretPath(keysOf(leaf)) ? [String(value)] : []
-  })
-}
-
 function keysOf(leaf: Leaf): readonly string[] {
   const keys: string[] = []
   for (let at: Leaf | undefined = leaf; at; at = at.parent) if (at.key !== undefined) keys.push(at.key)

@@ -1,7 +1,8 @@
 import { type ConfigEntry, createBackoff, SdError, sleep, type WritableConfigSource, withTimeout } from '@sd/core'
 import { type Log, type LogOptions, readLog } from './log.ts'
 import { reconcile } from './reconcile.ts'
-import type { ConfigVersion, OutcomeBody, VersionBody } from './record.ts'
+import type { ConfigVersion, OutcomeBody, RecordBody, VersionBody } from './record.ts'
+import { createWriteReport } from './write-report.ts'
 
 /** Options of {@link createWriter}. */
 export interface WriterOptions extends LogOptions {
@@ -33,6 +34,7 @@ const patience = 3
 /** Creates the writer of a history. */
 export function createWriter(options: WriterOptions): Writer {
   const { source, key, writeTimeoutMs } = options
+  const report = createWriteReport(source.name, key)
   /** Hash of a version that this writer has given up on, so it need not wait for it. */
   let abandoned: string | undefined
   /** A pending version of another writer, and when it was first seen, by `performance.now()`. */
@@ -41,6 +43,11 @@ export function createWriter(options: WriterOptions): Writer {
   async function loadEntry(signal: AbortSignal): Promise<ConfigEntry | undefined> {
     const { entries } = await source.load({ signal })
     return entries.find((entry) => entry.key === key)
+  }
+
+  /** Records what has happened since the log was written. */
+  async function record(log: Log, settled: readonly RecordBody[], signal: AbortSignal): Promise<void> {
+    if (await log.append(settled, { signal })) report.settled(log, settled)
   }
 
   /** Whether another writer can be between record and outcome. */
@@ -82,16 +89,16 @@ export function createWriter(options: WriterOptions): Writer {
     const settled = reconcile(log, entry)
     if (settled.length > 0) {
       // Recorded separately, so that the draft is created from the true state.
-      await log.append(settled, { signal })
+      await record(log, settled, signal)
       return undefined
     }
     const base = entry?.revision ?? null
     const body: VersionBody = { type: 'version', version: log.nextVersion, ...draft(log), base }
     const { version } = body
-    const record = await log.append([body], { signal })
-    if (!record) return undefined
+    const added = await log.append([body], { signal })
+    if (!added) return undefined
     const { type: _, base: __, ...said } = body
-    const { hash, timeMs } = record
+    const { hash, timeMs } = added
     try {
       await writeSource(body, base, signal)
     } catch (error) {
@@ -107,6 +114,7 @@ export function createWriter(options: WriterOptions): Writer {
         throw error
       }
     }
+    report.written(said, hash)
     const isSettled = await settle({ type: 'outcome', version, state: 'written' }, hash, signal)
     return { ...said, state: isSettled ? 'written' : 'pending', timeMs, hash }
   }
@@ -119,7 +127,7 @@ export function createWriter(options: WriterOptions): Writer {
         if (isBusy(log)) return log
         const settled = reconcile(log, await loadEntry(signal))
         if (settled.length === 0) return log
-        await log.append(settled, { signal })
+        await record(log, settled, signal)
         return undefined
       }),
   }

@@ -1,3 +1,4 @@
+import { subscribeTelemetry, type TelemetryEvents } from '@sd/core'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import {
   type CanaryInstance,
@@ -174,4 +175,29 @@ test('invalid input is rejected', async () => {
   ] as const) {
     await expect(release.publish('x', { rule: rule as never })).rejects.toMatchObject({ code: 'SD_INVALID', field: name })
   }
+})
+
+test('each step is published, without the texts', async () => {
+  const events: TelemetryEvents['sd:v1:config:write'][] = []
+  onTestFinished(subscribeTelemetry('sd:v1:config:write', (event) => void events.push(event)))
+  const { release, store } = bed()
+  await release.publish('v: 2', { rule: { share: 10 }, author: 'ann', comment: 'try, with password=tiger' })
+  await release.retarget({ share: 50 }, { author: 'bob' })
+  await release.promote()
+  const { releaseId } = await release.publish('v: 3', { rule: { share: 10 } })
+  await release.abort({ comment: 'too slow' })
+  await release.abort()
+  store.put('app.yaml.canary', 'damaged', {})
+  await release.abort()
+  const first = events[0]?.releaseId
+  const place = { source: 'memory', key: 'app.yaml' }
+  expect(events).toEqual([
+    { ...place, change: 'canary-publish', releaseId: first, author: 'ann', comment: 'try, with password=***' },
+    { ...place, change: 'canary-retarget', releaseId: first, author: 'bob' },
+    { ...place, change: 'canary-promote', releaseId: first, author: 'ann', comment: 'try, with password=***' },
+    { ...place, change: 'canary-publish', releaseId },
+    { ...place, change: 'canary-abort', releaseId, comment: 'too slow' },
+    { ...place, change: 'canary-abort', releaseId: undefined },
+  ])
+  expect(JSON.stringify(events)).not.toMatch(/v: |tiger/)
 })

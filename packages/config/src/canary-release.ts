@@ -5,8 +5,11 @@ import {
   checkKnownKeys,
   checkObject,
   invalidError,
+  masking,
   type OperationOptions,
+  publishTelemetry,
   SdError,
+  type TelemetryEvents,
   type WritableConfigSource,
 } from '@sd/core'
 import { type CanaryRule, type CanaryVersion, canaryKeyOf, checkRule, decodeCanary, encodeCanary } from './canary-entry.ts'
@@ -66,6 +69,8 @@ export function createCanaryRelease(options: CanaryReleaseOptions): CanaryReleas
     const canary = entries.find((entry) => entry.key === canaryKey)
     return { ...(stable && { stable }), ...(canary && { canary }) }
   }
+  const report = (action: CanaryAction, releaseId: string | undefined, by: ConfigAnnotations): void =>
+    reportCanary({ source: source.name, key, change: `canary-${action}`, releaseId }, by)
   function found(canary: ConfigEntry | undefined): ConfigEntry {
     if (!canary) throw new SdError('SD_NOT_FOUND', `${source.name} has no canary release of ${key}`)
     return canary
@@ -89,6 +94,7 @@ export function createCanaryRelease(options: CanaryReleaseOptions): CanaryReleas
         ...(comment !== undefined && { comment }),
       }
       await source.put(canaryKey, encodeCanary(version), { ...write, ifRevision: null })
+      report('publish', releaseId, write)
       return version
     },
     async retarget(rule, write = {}) {
@@ -96,22 +102,50 @@ export function createCanaryRelease(options: CanaryReleaseOptions): CanaryReleas
       const canary = found((await read(write)).canary)
       const version = { ...decodeCanary(canary), rule }
       await source.put(canaryKey, encodeCanary(version), { ...write, ifRevision: canary.revision })
+      report('retarget', version.releaseId, write)
       return version
     },
     async promote(write = {}) {
       const { stable, canary: maybeCanary } = await read(write)
       const canary = found(maybeCanary)
-      const { content, baseRevision, author = canary.author, comment = canary.comment } = decodeCanary(canary)
+      const version = decodeCanary(canary)
+      const { content, baseRevision, author = canary.author, comment = canary.comment } = version
       const annotations = { author, comment, ...write }
       // An earlier attempt may have written the entry and then failed.
       const isWritten = stable?.content === content
       const promoted = isWritten ? stable : await source.put(key, content, { ...annotations, ifRevision: baseRevision })
+      report('promote', version.releaseId, annotations)
       await source.delete(canaryKey, { ...write, ifRevision: canary.revision })
       return promoted
     },
     async abort(write = {}) {
       const { canary } = await read(write)
-      if (canary) await source.delete(canaryKey, { ...write, ifRevision: canary.revision })
+      if (!canary) return
+      await source.delete(canaryKey, { ...write, ifRevision: canary.revision })
+      report('abort', releaseIdOf(canary), write)
     },
+  }
+}
+
+type CanaryAction = 'publish' | 'retarget' | 'promote' | 'abort'
+
+/** Reports a change on `sd:v1:config:write`. */
+function reportCanary(
+  what: Pick<TelemetryEvents['sd:v1:config:write'], 'source' | 'key' | 'change' | 'releaseId'>,
+  { author, comment }: ConfigAnnotations,
+): void {
+  publishTelemetry('sd:v1:config:write', {
+    ...what,
+    ...(author !== undefined && { author }),
+    ...(comment !== undefined && { comment: masking.text(comment) }),
+  })
+}
+
+/** Id of a release that is withdrawn. Its entry may be damaged. */
+function releaseIdOf(canary: ConfigEntry): string | undefined {
+  try {
+    return decodeCanary(canary).releaseId
+  } catch {
+    return undefined
   }
 }

@@ -42,7 +42,8 @@ export function createRedaction(tree: unknown, isSecret: SecretTest, masking: Ma
   }
 }
 
-function secretTexts(value: unknown, keys: readonly string[], isSecret: SecretTest): readonly string[] {
+/** The texts and numbers at secret paths, as texts. Shorter ones than three characters are left out. */
+export function secretTexts(value: unknown, keys: readonly string[], isSecret: SecretTest): readonly string[] {
   if (Array.isArray(value)) return value.flatMap((item, index) => secretTexts(item, [...keys, String(index)], isSecret))
   if (isTree(value)) return Object.entries(value).flatMap(([key, item]) => secretTexts(item, [...keys, key], isSecret))
   if (value === null || value === undefined || typeof value === 'boolean') return []

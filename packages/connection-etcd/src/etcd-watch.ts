@@ -72,6 +72,37 @@ export async function listPrefix(client: Etcd3, prefix: string, keysOnly: boolea
   return { entries: new Map(kvs.map((kv) => [kv.key.toString(), toKeyValue(kv)])), revision: header.revision }
 }
 
+/** Options of {@link listRange}. */
+export interface EtcdRange {
+  /** Prefix of the keys. */
+  readonly prefix: string
+  /** The first key. @default the first one with the prefix */
+  readonly from?: string
+  /** Maximum number of keys. */
+  readonly limit: number
+  /** Whether the keys that were created first come first, instead of those that sort first. @default false */
+  readonly oldestFirst?: boolean
+}
+
+/** Lists some keys below a prefix, in order. @returns them, and whether there are more */
+export async function listRange(client: Etcd3, options: EtcdRange): Promise<KeyValues & { readonly hasMore: boolean }> {
+  const { prefix, limit, oldestFirst = false } = options
+  const { start, end } = Range.prefix(prefix)
+  const { kvs, header, more } = await client.kv.range({
+    key: options.from === undefined ? start : Buffer.from(options.from),
+    range_end: end,
+    limit,
+    // Any order but none makes etcd read all keys first. Without one, they are sorted by key.
+    sort_order: oldestFirst ? 'Ascend' : 'None',
+    sort_target: oldestFirst ? 'Create' : 'Key',
+  })
+  return {
+    entries: new Map(kvs.map((kv) => [kv.key.toString(), toKeyValue(kv)])),
+    revision: header.revision,
+    hasMore: more,
+  }
+}
+
 async function follow(watcher: Watcher, entries: Map<string, KeyValue>, options: EtcdFollowOptions): Promise<void> {
   const { signal, onChange } = options
   const ended = Promise.withResolvers<void>()

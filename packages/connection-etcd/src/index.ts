@@ -1,7 +1,15 @@
 export { changeKey, type KeyChange } from './etcd-change.ts'
 export { createEtcdConnection, type EtcdConnection } from './etcd-connection.ts'
 export { type EtcdLease, grantLease } from './etcd-lease.ts'
-export { type EtcdFollowOptions, followPrefix, type KeyValue, type KeyValues, listPrefix } from './etcd-watch.ts'
+export {
+  type EtcdFollowOptions,
+  type EtcdRange,
+  followPrefix,
+  type KeyValue,
+  type KeyValues,
+  listPrefix,
+  listRange,
+} from './etcd-watch.ts'
 export {
   CONNECTION_OPTIONS,
   checkPrefix,

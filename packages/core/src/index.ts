@@ -97,7 +97,16 @@ export {
   type SnapshotChange,
 } from './instance/snapshot.ts'
 export { type ElectionOptions, electLeader } from './lock/elect-leader.ts'
-export type { AcquireOptions, Lock, LockHandle, LockHolder } from './lock/lock.ts'
+export type {
+  AcquireOptions,
+  HeldLock,
+  ListLocksOptions,
+  Lock,
+  LockCapabilities,
+  LockHandle,
+  LockHolder,
+  LockList,
+} from './lock/lock.ts'
 export { MASK } from './masking/masked-text.ts'
 export { createMasking, type Masking, type MaskingOptions, masking } from './masking/masking.ts'
 export { checkServiceName, escapeName, unescapeName } from './names.ts'

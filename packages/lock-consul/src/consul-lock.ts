@@ -88,6 +88,7 @@ export function createConsulLock(options: ConsulLockOptions = {}): Lock {
     operationTimeoutMs,
     take,
     read: (key) => keys.holderOf(key),
+    list: (prefix, limit, { signal }) => keys.list(prefix, limit, signal),
     follow: (key, { offer, signal }) => keys.followHolder(key, signal, (holder) => offer(holder ?? null)),
     async close() {
       const session = await opening?.catch(() => undefined)

@@ -1,5 +1,5 @@
 import { type ConsulConnection, type Found, followQuery, type Query, queryOnce } from '@sd/connection-consul'
-import { escapeName, type LockHolder, SdError, sleep, withAnySignal } from '@sd/core'
+import { escapeName, type LockHolder, type LockList, SdError, sleep, unescapeName, withAnySignal } from '@sd/core'
 import type { ResolvedConsulLockOptions } from './options.ts'
 import type { ConsulSession } from './session.ts'
 
@@ -42,6 +42,21 @@ export class LockKeys {
   /** Returns the holder of a lock, or `undefined` if it is free. */
   async holderOf(key: string): Promise<LockHolder | undefined> {
     return toHolder(await this.#read(key))
+  }
+
+  /**
+   * Lists held locks. Consul has no pages: it sends all keys with the prefix. A key exists only while its lock is held, or
+   * if another tool wrote it.
+   */
+  async list(prefix: string, limit: number, signal: AbortSignal): Promise<LockList> {
+    const query: Query = ({ client }, call) => client.kv.get({ ...call, ...this.#dc, key: this.#pathOf(prefix), recurse: true })
+    const { body } = await queryOnce(this.#connection, query, signal)
+    const folder = `${this.#settings.prefix}/`
+    const locks = ((body ?? []) as readonly (Entry & { readonly Key: string })[]).flatMap((entry) => {
+      const holder = toHolder(entry)
+      return holder ? [{ key: unescapeName(entry.Key.slice(folder.length)), ...holder }] : []
+    })
+    return { locks: locks.slice(0, limit), isTruncated: locks.length > limit }
   }
 
   /** Reports the holder of a lock, and every change. */

@@ -72,4 +72,22 @@ describe.runIf(etcd && toxiproxy)('lock-etcd', { timeout: 60_000 }, () => {
       operator.close()
     },
   )
+
+  test('locks are listed by their holders, however many contenders wait and whatever else is below the prefix', async () => {
+    const prefix = `/test/${randomUUID()}`
+    const lock = open(server.port, prefix)
+    const operator = createEtcdConnection(resolveEtcdConnectionOptions({ servers: [`127.0.0.1:${server.port}`] }, 'operator'))
+    const [busy, free] = [await lock.acquire('busy', { value: 'first' }), await lock.acquire('free')]
+    const keys = [`${prefix}/another tool`, ...Array.from({ length: 1_200 }, (_, index) => `${prefix}/busy/${index}`)]
+    await Promise.all(keys.map((key) => operator.run((client) => client.put(key).value('waiting').exec())))
+    const held = [
+      { key: 'busy', value: 'first', token: busy.token },
+      { key: 'free', value: '', token: free.token },
+    ]
+    expect(await lock.list('')).toEqual({ locks: held, isTruncated: false })
+    expect(await lock.list('', { limit: 1 })).toEqual({ locks: held.slice(0, 1), isTruncated: true })
+    expect(await lock.list('f')).toEqual({ locks: held.slice(1), isTruncated: false })
+    await operator.run((client) => client.delete().prefix(`${prefix}/`).exec())
+    operator.close()
+  })
 })

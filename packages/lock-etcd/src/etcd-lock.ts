@@ -3,6 +3,7 @@ import { assembleLock, type TakenLock, type TakeOptions, watchHeldLock } from '@
 import { createEtcdConnection, followPrefix, listPrefix } from '@sd/connection-etcd'
 import { escapeName, type Lock, SdError, withAnySignal } from '@sd/core'
 import { removeContender, toHolder, turnOf } from './contenders.ts'
+import { listHeldLocks } from './held-locks.ts'
 import { type EtcdLockOptions, resolveEtcdLockOptions } from './options.ts'
 import { type EtcdSession, openSession } from './session.ts'
 
@@ -104,6 +105,7 @@ export function createEtcdLock(options: EtcdLockOptions = {}): Lock {
     operationTimeoutMs,
     take,
     read: async (key) => toHolder(await connection.run((client) => listPrefix(client, folderOf(key)))),
+    list: (beginning, limit, { signal }) => listHeldLocks(connection, { root: `${prefix}/`, prefix: beginning, limit }, signal),
     follow: (key, { offer, signal }) =>
       followPrefix(connection, folderOf(key), { signal, onChange: (all) => offer(toHolder(all) ?? null) }),
     async close() {

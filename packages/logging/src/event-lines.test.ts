@@ -32,6 +32,16 @@ function publishAll(): void {
   publishTelemetry('sd:v1:call:fallback', { call, error })
   publishTelemetry('sd:v1:config:update', { config: 'app', version: 2, changed: ['db.pool.size', 'db.password'], durationMs: 3 })
   publishTelemetry('sd:v1:config:update', { config: 'app', version: 2, changed: [], durationMs: 3, error })
+  publishTelemetry('sd:v1:config:write', {
+    source: 'etcd',
+    key: 'app.yaml',
+    change: 'rollback',
+    version: 4,
+    of: 2,
+    author: 'ann',
+  })
+  publishTelemetry('sd:v1:lock:state', { lock: 'etcd', key: 'job', state: 'acquired', token: '7' })
+  publishTelemetry('sd:v1:lock:state', { lock: 'etcd', key: 'job', state: 'lost', token: '7' })
   const routes = { added: ['orders'], changed: [], removed: ['carts'], unchanged: ['users'] }
   const listeners = { added: [], changed: [], removed: [], unchanged: ['edge'] }
   publishTelemetry('sd:v1:gateway:reload', { gateway: 'edge', version: 2, durationMs: 3, change: { routes, listeners } })
@@ -66,6 +76,9 @@ test('events become lines outside of any request', async () => {
     'warn: fallback used',
     'info: config updated',
     'warn: config update rejected',
+    'info: config written',
+    'debug: lock acquired',
+    'warn: lock lost',
     'info: gateway table applied',
     'warn: gateway table rejected',
     'debug: gateway refused a connection',
@@ -75,13 +88,15 @@ test('events become lines outside of any request', async () => {
   expect(lines()[11]).toMatchObject({ peer_service: 'stock', path: '/items', attempt: 1, delay_ms: 50, status: 503 })
   expect(lines()[16]).toMatchObject({ config: 'app', version: 2, changed: ['db.pool.size', 'db.password'], changed_count: 2 })
   expect(lines()[17]).toMatchObject({ config: 'app', version: 2, err: { code: 'SD_UNAVAILABLE' } })
-  expect(lines()[18]).toMatchObject({
+  expect(lines()[18]).toMatchObject({ source: 'etcd', key: 'app.yaml', change: 'rollback', version: 4, of: 2, author: 'ann' })
+  expect(lines()[20]).toMatchObject({ backend: 'etcd', lock: 'job', token: '7' })
+  expect(lines()[21]).toMatchObject({
     gateway: 'edge',
     version: 2,
     routes: { added: ['orders'], changed: [], removed: ['carts'] },
   })
-  expect(lines()[19]).toMatchObject({ gateway: 'edge', version: 2, err: { code: 'SD_UNAVAILABLE' } })
-  expect(lines()[20]).toMatchObject({ listener: 'edge', reason: 'tls', client_address: '192.0.2.1' })
+  expect(lines()[22]).toMatchObject({ gateway: 'edge', version: 2, err: { code: 'SD_UNAVAILABLE' } })
+  expect(lines()[23]).toMatchObject({ listener: 'edge', reason: 'tls', client_address: '192.0.2.1' })
 })
 
 test('a line contains only some of many changed paths', () => {

@@ -83,6 +83,16 @@ export const eventLines: EventLines = {
       ? { config, version, err: error }
       : { config, version, changed: changed.slice(0, maxPaths), changed_count: changed.length },
   }),
+  'sd:v1:config:write': ({ source, key, change, version, of, releaseId, author, comment }) => ({
+    level: 'info',
+    message: 'config written',
+    fields: { source, key, change, version, of, release_id: releaseId, author, comment },
+  }),
+  'sd:v1:lock:state': ({ lock, key, state, token }) => ({
+    level: state === 'lost' ? 'warn' : 'debug',
+    message: `lock ${state}`,
+    fields: { backend: lock, lock: key, token },
+  }),
   'sd:v1:gateway:reload': ({ gateway, version, change, error }) => ({
     level: error ? 'warn' : 'info',
     message: error ? 'gateway table rejected' : 'gateway table applied',

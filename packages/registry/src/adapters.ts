@@ -1,31 +1,11 @@
-/** An adapter package, loaded when a configuration names its type. */
-export interface Adapter {
-  /** The npm package. */
-  readonly package: string
-  /** The exported function that creates the registry. */
-  readonly create: string
-  /** Maps the parts of a URL to options; a part without an option is refused. */
-  readonly url: UrlMapping
-}
-
-/** The option that each part of `type://user:password@host:port/path?namespace=…` sets. */
-export interface UrlMapping {
-  /** Hosts, as a list of `host:port`. */
-  readonly hosts?: string
-  /** User and password together. */
-  readonly credentials?: string
-  /** The password alone, or the user if there is no password. */
-  readonly secret?: string
-  /** The path, with its leading slash, or without it where the option is a name. */
-  readonly path?: { readonly option: string; readonly keepsSlash: boolean }
-  /** Option that separates the users of one backend, for `?namespace=`. */
-  readonly namespace?: { readonly option: string; readonly toValue: (namespace: string) => string }
-}
+import type { ReadOnlyRegistry } from '@sd/core'
+import type { AdapterPackage } from '@sd/factory-kit'
+import { composeFailover } from './failover-members.ts'
 
 const asItIs = (namespace: string): string => namespace
 
 /** The adapters of this project, by type. */
-export const adapters: Readonly<Record<string, Adapter>> = {
+export const adapters: Readonly<Record<string, AdapterPackage<ReadOnlyRegistry>>> = {
   consul: {
     package: '@sd/registry-consul',
     create: 'createConsulRegistry',
@@ -72,5 +52,5 @@ export const adapters: Readonly<Record<string, Adapter>> = {
     url: { path: { option: 'file', keepsSlash: true } },
   },
   memory: { package: '@sd/registry-memory', create: 'createMemoryRegistry', url: {} },
-  failover: { package: '@sd/registry-failover', create: 'createFailoverRegistry', url: {} },
+  failover: { package: '@sd/registry-failover', create: 'createFailoverRegistry', url: {}, compose: composeFailover },
 }

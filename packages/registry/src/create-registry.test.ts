@@ -69,17 +69,6 @@ describe("a caller's own type", () => {
   })
 })
 
-test('the error for a missing adapter contains the install command', async () => {
-  const { loadAdapter } = await import('./registry-types.ts')
-  await expect(loadAdapter('x', { package: '@sd/registry-absent', create: 'create', url: {} })).rejects.toMatchObject({
-    code: 'SD_NOT_FOUND',
-    message: 'Registry type x needs the package @sd/registry-absent; run npm install @sd/registry-absent',
-  })
-  await expect(loadAdapter('x', { package: '@sd/core', create: 'createX', url: {} })).rejects.toMatchObject({
-    code: 'SD_UNSUPPORTED',
-  })
-})
-
 describe('errors for common mistakes say what to write', () => {
   const wanted =
     'want a URL such as consul://127.0.0.1:8500, or an object such as { type: "consul", servers: ["127.0.0.1:8500"] }'

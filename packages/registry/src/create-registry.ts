@@ -1,6 +1,5 @@
 import { checkKnownKeys, checkObject, type ReadOnlyRegistry, type Registry, SdError } from '@sd/core'
-import { buildSource, type RegistryTypes } from './registry-types.ts'
-import type { RegistryConfig } from './registry-url.ts'
+import { factory, type RegistryConfig, type RegistryTypes } from './registry-types.ts'
 
 /** Options of `createRegistry` besides the configuration. */
 export interface CreateRegistryOptions {
@@ -35,7 +34,7 @@ export async function createDiscoverySource<Options extends object = Readonly<Re
   options: CreateRegistryOptions = {},
 ): Promise<ReadOnlyRegistry> {
   checkKnownKeys('', checkObject('options', options), ['types'])
-  return buildSource(config as string | RegistryConfig, options.types ?? {})
+  return factory.create(config, options.types)
 }
 
 function isRegistry(source: ReadOnlyRegistry): source is Registry {

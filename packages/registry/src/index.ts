@@ -1,3 +1,2 @@
 export { type CreateRegistryOptions, createDiscoverySource, createRegistry } from './create-registry.ts'
-export type { RegistryType, RegistryTypes } from './registry-types.ts'
-export { parseRegistryUrl, type RegistryConfig } from './registry-url.ts'
+export { parseRegistryUrl, type RegistryConfig, type RegistryType, type RegistryTypes } from './registry-types.ts'

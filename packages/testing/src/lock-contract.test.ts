@@ -7,8 +7,17 @@ function harness(mutation: LockMutation = 'none', eventuallyMs: number = 2_000):
   return { sessionTtlMs, eventuallyMs, setup: async () => createReferenceLocks(sessionTtlMs, mutation) }
 }
 
+const listing = 'held locks are listed with their holders, below a prefix and up to a limit'
+
 describe('the reference lock meets the contract', () => {
   for (const { name, run } of lockContract(harness())) test(name, run)
+})
+
+test('a lock that can not list declares it, and refuses', async () => {
+  const contract = lockContract({ ...harness('can not list'), capabilities: { list: false } })
+  const names = contract.map(({ name }) => name)
+  expect(names).not.toContain(listing)
+  await contract.find(({ name }) => name === 'listing is refused by a lock that does not support it')?.run()
 })
 
 describe('a broken lock fails the case for its defect', () => {
@@ -27,6 +36,11 @@ describe('a broken lock fails the case for its defect', () => {
     ['has two holders at once', 'an election has one leader at a time'],
     ['is free in an outage', 'an outage is an error, not a free lock'],
     ['keeps locks after close', 'closing releases locks, ends waiting and is idempotent'],
+    ['lists every place', listing],
+    ['lists beyond the prefix', listing],
+    ['hides that a list is truncated', listing],
+    ['lists nothing in an outage', 'listing is an error during an outage and after close, and its arguments are checked'],
+    ['can not list', listing],
   ])('%s: %s', async (mutation, caseName) => {
     const found = lockContract(harness(mutation, 300)).find(({ name }) => name === caseName)
     await expect(found?.run()).rejects.toMatchObject({ name: 'AssertionError' })

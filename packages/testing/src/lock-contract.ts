@@ -1,6 +1,15 @@
 import assert from 'node:assert/strict'
 import { setTimeout as delay } from 'node:timers/promises'
-import { checkDuration, checkFunction, checkKnownKeys, checkObject, electLeader, type Lock, type LockHandle } from '@sd/core'
+import {
+  checkDuration,
+  checkFunction,
+  checkKnownKeys,
+  checkObject,
+  electLeader,
+  type Lock,
+  type LockCapabilities,
+  type LockHandle,
+} from '@sd/core'
 import { bindCases, type CaseBody, type ContractCase, createCaseClients } from './contract.ts'
 import { hostileNames } from './samples.ts'
 import { eventually, probeWatch, within } from './waiting.ts'
@@ -23,6 +32,13 @@ export interface LockHarness {
   readonly setup: () => Promise<LockBackend>
   /** Time after which a session without renewal has expired, in milliseconds, including any delay that the backend adds. */
   readonly sessionTtlMs: number
+  /**
+   * Unsupported capabilities, as declared by the lock. Their cases are omitted, so that a report shows what ran. Every
+   * opened client must declare the same.
+   *
+   * @default all are true
+   */
+  readonly capabilities?: Partial<LockCapabilities>
   /** Longest time until a change is visible, in milliseconds. @default 5_000 */
   readonly eventuallyMs?: number
 }
@@ -222,21 +238,81 @@ const cases: Readonly<Record<string, CaseBody<LockContext>>> = {
   },
 }
 
+const listCases: Readonly<Record<string, CaseBody<LockContext>>> = {
+  'held locks are listed with their holders, below a prefix and up to a limit': async ({ open }) => {
+    const [one, other] = [await open(), await open()]
+    assert.deepEqual(await other.list(''), { locks: [], isTruncated: false })
+    const names = ['jobs/nightly', 'jobs/hourly', 'jobs', 'other', ...hostileNames]
+    const handles = await Promise.all(names.map((name) => one.acquire(name, { value: `holder of ${name}` })))
+    const waiting = later(other.acquire('other', { value: 'waiting' }))
+    const listed = async (prefix: string, limit?: number): Promise<unknown> => {
+      const { locks, isTruncated } = await other.list(prefix, { ...(limit && { limit }) })
+      return { locks: locks.map(({ key, value, token }) => `${key} ${value} ${token}`).sort(), isTruncated }
+    }
+    const expected = (prefix: string): readonly string[] =>
+      handles
+        .filter(({ key }) => key.startsWith(prefix))
+        .map(({ key, value, token }) => `${key} ${value} ${token}`)
+        .sort()
+    for (const prefix of ['', 'jobs', 'jobs/', 'jobs/n', 'none', ...hostileNames]) {
+      assert.deepEqual(await listed(prefix), { locks: expected(prefix), isTruncated: false }, `prefix ${JSON.stringify(prefix)}`)
+    }
+    const { locks, isTruncated } = await other.list('', { limit: 2 })
+    assert.deepEqual([locks.length, isTruncated], [2, true])
+    assert.equal((await other.list('jobs', { limit: 3 })).isTruncated, false)
+    await Promise.all(handles.map((handle) => handle.release()))
+    const taken = await waiting
+    assert.deepEqual((await one.list('')).locks, [{ key: 'other', value: 'waiting', token: taken.token }])
+    await taken.release()
+  },
+
+  'listing is an error during an outage and after close, and its arguments are checked': async ({ open, backend }) => {
+    const [cut, other] = [await open(), await open()]
+    await other.acquire('job')
+    await backend.setConnected(cut, false)
+    await assert.rejects(cut.list(''), { retryable: true })
+    await backend.setConnected(cut, true)
+    await assert.rejects(other.list('', { limit: 0 }), { code: 'SD_INVALID', field: 'limit' })
+    await assert.rejects(other.list('', { signal: AbortSignal.abort() }), { code: 'SD_ABORTED' })
+    await other.close()
+    await assert.rejects(other.list(''), { code: 'SD_CLOSED' })
+  },
+}
+
+const withoutListCases: Readonly<Record<string, CaseBody<LockContext>>> = {
+  'listing is refused by a lock that does not support it': async ({ open }) => {
+    await assert.rejects((await open()).list(''), { code: 'SD_UNSUPPORTED' })
+  },
+}
+
 /**
  * The contract of `Lock`, and of elections on it.
  *
  * @throws SdError `SD_INVALID` for a harness with unknown or invalid fields
  */
 export function lockContract(harness: LockHarness): readonly ContractCase[] {
-  checkKnownKeys('harness', checkObject('harness', harness), ['setup', 'sessionTtlMs', 'eventuallyMs'])
+  checkKnownKeys('harness', checkObject('harness', harness), ['setup', 'sessionTtlMs', 'capabilities', 'eventuallyMs'])
   checkFunction('harness.setup', harness.setup)
   checkDuration('harness.sessionTtlMs', harness.sessionTtlMs, 100)
+  const { sessionTtlMs, eventuallyMs = 5_000, capabilities = {} } = harness
+  checkKnownKeys('harness.capabilities', checkObject('harness.capabilities', capabilities), ['list'])
+  const { list = true } = capabilities
   return bindCases(
-    cases,
+    { ...cases, ...(list ? listCases : withoutListCases) },
     async () => {
       const backend = await harness.setup()
-      const { sessionTtlMs, eventuallyMs = 5_000 } = harness
-      return { backend, sessionTtlMs, eventuallyMs, ...createCaseClients(backend) }
+      const { open, dispose } = createCaseClients(backend)
+      return {
+        backend,
+        sessionTtlMs,
+        eventuallyMs,
+        dispose,
+        async open() {
+          const lock = await open()
+          assert.equal(lock.capabilities.list, list, 'harness.capabilities.list should match the lock')
+          return lock
+        },
+      }
     },
     (context) => context.dispose(),
   )

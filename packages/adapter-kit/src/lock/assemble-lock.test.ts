@@ -1,6 +1,7 @@
-import { type Lock, type LockHolder, SdError, untilAborted, type WatchSession } from '@sd/core'
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { assembleLock, type LockAdapter, type TakenLock, type TakeOptions } from './assemble-lock.ts'
+import { type Lock, type LockHolder, SdError, subscribeTelemetry, untilAborted, type WatchSession } from '@sd/core'
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
+import { assembleLock, type LockAdapter, type TakeOptions } from './assemble-lock.ts'
+import type { TakenLock } from './held-locks.ts'
 
 const unreachable = new SdError('SD_UNAVAILABLE', 'unreachable')
 const denied = new SdError('SD_DENIED', 'denied')
@@ -213,6 +214,54 @@ describe('the holder', () => {
     await iterator.return?.()
     expect(session?.signal.aborted).toBe(true)
   })
+})
+
+describe('the list of held locks', () => {
+  const list = vi.fn<NonNullable<LockAdapter['list']>>(async () => ({ locks: [], isTruncated: false }))
+  function withList(): Lock {
+    return assembleLock({ name: 'test', take, read, follow, close, list, operationTimeoutMs: 1_000 })
+  }
+
+  test('is unsupported without a function of the adapter', async () => {
+    expect(lock.capabilities).toEqual({ list: false })
+    await expect(lock.list('')).rejects.toMatchObject({ code: 'SD_UNSUPPORTED' })
+  })
+
+  test('has a limit, a time limit and checked arguments', async () => {
+    await using listing = withList()
+    expect(listing.capabilities).toEqual({ list: true })
+    expect(await listing.list('jobs/')).toEqual({ locks: [], isTruncated: false })
+    await listing.list('', { limit: 5 })
+    expect(list.mock.calls.map(([prefix, limit]) => [prefix, limit])).toEqual([
+      ['jobs/', 1_000],
+      ['', 5],
+    ])
+    await expect(listing.list('', { limit: 10_001 })).rejects.toMatchObject({ code: 'SD_INVALID', field: 'limit' })
+    await expect(listing.list(1 as never)).rejects.toMatchObject({ code: 'SD_INVALID', field: 'prefix' })
+    await expect(listing.list('', { max: 1 } as never)).rejects.toMatchObject({ code: 'SD_INVALID', field: 'max' })
+    list.mockReturnValueOnce(new Promise(() => undefined))
+    const hanging = expect(listing.list('')).rejects.toMatchObject({ code: 'SD_TIMEOUT' })
+    await vi.advanceTimersByTimeAsync(1_000)
+    await hanging
+    await listing.close()
+    await expect(listing.list('')).rejects.toMatchObject({ code: 'SD_CLOSED' })
+  })
+})
+
+test('the states of locks are published, and their payload can be sent as JSON', async () => {
+  const events: string[] = []
+  onTestFinished(subscribeTelemetry('sd:v1:lock:state', (event) => void events.push(JSON.stringify(event))))
+  const handles = [await lock.acquire('job'), await lock.acquire('task')]
+  taken[0]?.lose()
+  await Promise.all(handles.map((handle) => handle.release()))
+  await handles[1]?.release()
+  const [first, second] = handles.map(({ token }) => String(token))
+  expect(events.map((event) => JSON.parse(event))).toEqual([
+    { lock: 'test', key: 'job', state: 'acquired', token: first },
+    { lock: 'test', key: 'task', state: 'acquired', token: second },
+    { lock: 'test', key: 'job', state: 'lost', token: first },
+    { lock: 'test', key: 'task', state: 'released', token: second },
+  ])
 })
 
 describe('close', () => {

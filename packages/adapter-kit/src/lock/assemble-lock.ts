@@ -1,19 +1,21 @@
 import {
   type AcquireOptions,
   abortError,
-  answerInquiries,
   type BackoffOptions,
   checkDuration,
+  checkInteger,
+  checkKnownKeys,
   checkName,
   checkText,
   closedError,
   createBackoff,
   createWatchHub,
   delayBeforeRetry,
+  type ListLocksOptions,
   type Lock,
   type LockHandle,
   type LockHolder,
-  masking,
+  type LockList,
   SdError,
   settlesWithin,
   sleep,
@@ -22,16 +24,7 @@ import {
   withAnySignal,
   withTimeout,
 } from '@sd/core'
-
-/** A lock that was acquired in the backend. */
-export interface TakenLock {
-  /** Fencing token: it increases with every acquisition of the key. */
-  readonly token: bigint
-  /** Aborts when another process may hold the lock. */
-  readonly lost: AbortSignal
-  /** Releases the lock. Keeps trying in the background while the backend is unreachable and the session has not expired. */
-  release(): Promise<void>
-}
+import { createHeldLocks, type TakenLock } from './held-locks.ts'
 
 /** Options of {@link LockAdapter.take}. */
 export interface TakeOptions {
@@ -51,6 +44,11 @@ export interface LockAdapter {
   take(key: string, options: TakeOptions): Promise<TakenLock | undefined>
   /** Returns the current holder. */
   read(key: string): Promise<LockHolder | undefined>
+  /**
+   * Lists held locks whose names begin with `prefix`, at most `limit`. It also limits what it reads from the backend, if
+   * the backend can do that. @default the lock does not support it
+   */
+  list?(prefix: string, limit: number, options: { readonly signal: AbortSignal }): Promise<LockList>
   /** Runs one session of watching the holder, see `WatchHubOptions.session`. */
   follow(key: string, session: WatchSession<LockHolder | null>): Promise<void>
   /** Releases the backend, after all locks were released. */
@@ -61,16 +59,18 @@ export interface LockAdapter {
   readonly backoff?: BackoffOptions
 }
 
+/** Default of `ListLocksOptions.limit`. */
+const usualListLimit = 1_000
+
 /** Time limit of each step of closing, in milliseconds. */
 const closeLimitMs = 1_000
 
 /** Creates a `Lock` from an adapter: waiting, retries, time limits, watches and closing. */
 export function assembleLock(adapter: LockAdapter): Lock {
   const { name, operationTimeoutMs, backoff: backoffOptions = { maxMs: 2_000 } } = adapter
-  const handles = new Map<LockHandle, number>()
+  const held = createHeldLocks(name)
   const ended = new AbortController()
   let closing: Promise<void> | undefined
-  const endAnswers = answerForHandles(name, handles)
   const holders = createWatchHub<LockHolder | null>({
     name,
     backoff: backoffOptions,
@@ -82,31 +82,15 @@ export function assembleLock(adapter: LockAdapter): Lock {
       }),
   })
 
-  function checkRequest(key: string, { value = '', timeoutMs }: AcquireOptions): string {
-    checkName('key', key)
-    checkText('value', value, 4_096)
-    if (timeoutMs !== undefined) checkDuration('timeoutMs', timeoutMs, 1)
+  function checkRequest(key: string, options: AcquireOptions): string {
+    const value = checkAcquisition(key, options)
     if (closing) throw closedError(name)
     return value
   }
 
-  /** Runs `operation` with a signal that combines the caller's signal, the time limit and the end of the lock. */
-  async function during<T>(
-    { signal, timeoutMs }: AcquireOptions,
-    what: string,
-    operation: (signal: AbortSignal) => Promise<T>,
-  ): Promise<T> {
-    if (signal?.aborted) throw abortError(signal, what)
-    try {
-      return await withAnySignal([signal, ended.signal], (either) => withTimeout({ timeoutMs, what, signal: either }, operation))
-    } catch (error) {
-      if (ended.signal.aborted) throw closedError(name)
-      if (signal?.aborted) throw abortError(signal, what)
-      throw toSdError(error, 'SD_UNAVAILABLE', what)
-    }
-  }
+  const during: During = (options, what, operation) => runWithin({ name, ended: ended.signal }, options, what, operation)
 
-  /** Like {@link during}. A lock acquired after the caller gave up is released. */
+  /** Like `during`. A lock acquired after the caller gave up is released. */
   async function obtain<T extends LockHandle | undefined>(
     options: AcquireOptions,
     what: string,
@@ -127,19 +111,18 @@ export function assembleLock(adapter: LockAdapter): Lock {
 
   async function close(): Promise<void> {
     ended.abort()
-    const released = Promise.allSettled([...handles.keys()].map((handle) => handle.release()))
-    for (const step of [() => released, () => holders.close(), () => adapter.close()]) await settlesWithin(step(), closeLimitMs)
-    endAnswers()
+    await settlesWithin(held.release(), closeLimitMs)
+    await settlesWithin(holders.close(), closeLimitMs)
+    await settlesWithin(adapter.close(), closeLimitMs)
   }
 
   const lock: Lock = {
     name,
+    capabilities: { list: adapter.list !== undefined },
     async acquire(key, options = {}) {
       const value = checkRequest(key, options)
       return obtain(options, `waiting for ${key}`, (signal) =>
-        takeRepeatedly(adapter, { key, value, signal, backoff: backoffOptions }).then((taken) =>
-          createHandle({ key, value, taken, handles }),
-        ),
+        takeRepeatedly(adapter, { key, value, signal, backoff: backoffOptions }).then((taken) => held.add({ key, value, taken })),
       )
     },
     async tryAcquire(key, options = {}) {
@@ -147,7 +130,7 @@ export function assembleLock(adapter: LockAdapter): Lock {
       const limits = { ...options, timeoutMs: options.timeoutMs ?? operationTimeoutMs }
       return obtain(limits, `acquiring ${key}`, async (signal) => {
         const taken = await adapter.take(key, { value, wait: false, signal })
-        return taken && createHandle({ key, value, taken, handles })
+        return taken && held.add({ key, value, taken })
       })
     },
     async holder(key, options = {}) {
@@ -158,6 +141,14 @@ export function assembleLock(adapter: LockAdapter): Lock {
       checkRequest(key, {})
       return holders.watch(key, options)
     },
+    async list(prefix, options = {}) {
+      const limit = checkListing(prefix, options)
+      if (closing) throw closedError(name)
+      return during({ ...options, timeoutMs: operationTimeoutMs }, 'listing locks', async (signal) => {
+        if (adapter.list) return adapter.list(prefix, limit, { signal })
+        throw new SdError('SD_UNSUPPORTED', `${name} can't list locks`)
+      })
+    },
     close() {
       closing ??= close()
       return closing
@@ -167,51 +158,39 @@ export function assembleLock(adapter: LockAdapter): Lock {
   return lock
 }
 
-/** Answers inquiries about the held locks. @returns a function that ends answering */
-function answerForHandles(lock: string, handles: ReadonlyMap<LockHandle, number>): () => void {
-  return answerInquiries('locks', () =>
-    Array.from(handles, ([{ key, value, token }, since]) => {
-      return { lock, key, value: masking.text(value), token: String(token), since }
-    }),
-  )
+/** Runs an operation of a lock, see {@link runWithin}. */
+type During = <T>(options: AcquireOptions, what: string, operation: (signal: AbortSignal) => Promise<T>) => Promise<T>
+
+/** Runs `operation` with a signal that combines the caller's signal, the time limit and the end of the lock. */
+async function runWithin<T>(
+  { name, ended }: { readonly name: string; readonly ended: AbortSignal },
+  { signal, timeoutMs }: AcquireOptions,
+  what: string,
+  operation: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  if (signal?.aborted) throw abortError(signal, what)
+  try {
+    return await withAnySignal([signal, ended], (either) => withTimeout({ timeoutMs, what, signal: either }, operation))
+  } catch (error) {
+    if (ended.aborted) throw closedError(name)
+    if (signal?.aborted) throw abortError(signal, what)
+    throw toSdError(error, 'SD_UNAVAILABLE', what)
+  }
 }
 
-interface HeldLock {
-  readonly key: string
-  readonly value: string
-  readonly taken: TakenLock
-  /** Held locks, with the time of their acquisition in Unix milliseconds. */
-  readonly handles: Map<LockHandle, number>
+/** Checks the arguments of `Lock.acquire`. @returns the value */
+function checkAcquisition(key: string, { value = '', timeoutMs }: AcquireOptions): string {
+  checkName('key', key)
+  checkText('value', value, 4_096)
+  if (timeoutMs !== undefined) checkDuration('timeoutMs', timeoutMs, 1)
+  return value
 }
 
-/** Creates the handle of a lock. It stays in `handles` until the lock is released or lost. */
-function createHandle({ key, value, taken, handles }: HeldLock): LockHandle {
-  const { token, lost } = taken
-  const over = new AbortController()
-  let releasing: Promise<void> | undefined
-  const end = (): void => {
-    handles.delete(handle)
-    over.abort()
-  }
-  const handle: LockHandle = {
-    key,
-    value,
-    token,
-    signal: over.signal,
-    release() {
-      if (!releasing) {
-        lost.removeEventListener('abort', end)
-        end()
-        releasing = taken.release()
-      }
-      return releasing
-    },
-    [Symbol.asyncDispose]: () => handle.release(),
-  }
-  handles.set(handle, Date.now())
-  lost.addEventListener('abort', end, { once: true })
-  if (lost.aborted) end()
-  return handle
+/** Checks the arguments of `Lock.list`. @returns the limit */
+function checkListing(prefix: string, options: ListLocksOptions): number {
+  checkText('prefix', prefix, 255)
+  checkKnownKeys('', options, ['limit', 'signal'])
+  return checkInteger('limit', options.limit ?? usualListLimit, { min: 1, max: 10_000 })
 }
 
 interface RepeatedTake {

@@ -35,10 +35,37 @@ export interface LockHandle extends LockHolder, AsyncDisposable {
   release(): Promise<void>
 }
 
+/** A lock that a process holds, as another process sees it. */
+export interface HeldLock extends LockHolder {
+  /** Name of the lock. */
+  readonly key: string
+}
+
+/** Options of {@link Lock.list}. */
+export interface ListLocksOptions extends OperationOptions {
+  /** Maximum number of locks, 1 to 10,000. @default 1_000 */
+  readonly limit?: number
+}
+
+/** Held locks. */
+export interface LockList {
+  /** The locks, each with its holder at the time when it was read. */
+  readonly locks: readonly HeldLock[]
+  /** Whether there are more locks than the limit. */
+  readonly isTruncated: boolean
+}
+
+/** What a lock supports. */
+export interface LockCapabilities {
+  /** Whether the backend can list the held locks. */
+  readonly list: boolean
+}
+
 /** Locks in one backend. At any time at most one handle per key is valid across all processes. Locks are not reentrant. */
 export interface Lock extends AsyncDisposable {
   /** Name for logs. */
   readonly name: string
+  readonly capabilities: LockCapabilities
   /**
    * Waits for the lock.
    *
@@ -55,6 +82,13 @@ export interface Lock extends AsyncDisposable {
   holder(key: string, options?: OperationOptions): Promise<LockHolder | undefined>
   /** Watches the holder: yields the current one, then every change; `null` if the lock is free. Ends on abort and close. */
   watchHolder(key: string, options?: OperationOptions): AsyncIterable<Watched<LockHolder | null>>
+  /**
+   * Lists the held locks whose names begin with `prefix`; `''` lists all. Locks that are acquired or released while the
+   * backend is read may be missing.
+   *
+   * @throws SdError `SD_UNSUPPORTED` if `capabilities.list` is false
+   */
+  list(prefix: string, options?: ListLocksOptions): Promise<LockList>
   /** Releases all held locks and closes the connection. Idempotent and bounded in time. */
   close(): Promise<void>
 }

@@ -5,6 +5,7 @@ import type { CallPriority } from '../policy/admission.ts'
 import type { CircuitChange } from '../policy/circuit-breaker.ts'
 import type { RateLimitDecision } from '../policy/rate-limit.ts'
 import type { ConnectionState, RegistrationState } from '../registry/registry.ts'
+import type { AlertStateEvent, ConfigWriteEvent, LockStateEvent } from './change-events.ts'
 import type {
   GatewayCallEvent,
   GatewayConnectionEvent,
@@ -291,6 +292,12 @@ export interface TelemetryEvents {
   readonly 'sd:v1:health:check': HealthCheckEvent
   /** A configuration applied a new version or rejected one. */
   readonly 'sd:v1:config:update': ConfigUpdateEvent
+  /** A configuration entry was written through a history or a canary release. */
+  readonly 'sd:v1:config:write': ConfigWriteEvent
+  /** This process acquired, released or lost a lock. */
+  readonly 'sd:v1:lock:state': LockStateEvent
+  /** An alert changed its state. */
+  readonly 'sd:v1:alert:state': AlertStateEvent
   /** A fault was injected into an attempt or a request, for a drill. */
   readonly 'sd:v1:fault:injected': FaultInjectedEvent
   /** A cache has decided what to do with a request. */

@@ -1,5 +1,5 @@
 import { assembleLock, type LockAdapter } from '@sd/adapter-kit'
-import { type Lock, type LockHolder, SdError } from '@sd/core'
+import { type Lock, type LockHolder, type LockList, SdError } from '@sd/core'
 import type { LockBackend } from '../lock-contract.ts'
 
 /** Ways to break the reference, to see whether the contract detects it. */
@@ -16,6 +16,11 @@ export type LockMutation =
   | 'reports no change'
   | 'is free in an outage'
   | 'keeps locks after close'
+  | 'lists every place'
+  | 'lists beyond the prefix'
+  | 'hides that a list is truncated'
+  | 'lists nothing in an outage'
+  | 'can not list'
 
 /** A session of a client. Its locks are released after its lifetime without contact. */
 interface Session {
@@ -34,7 +39,7 @@ interface Place {
 /** The queues of the reference locks, and the sessions of their places. */
 class ReferencePlaces {
   readonly sessions = new Set<Session>()
-  readonly listeners = new Set<() => void>()
+  readonly #listeners = new Set<() => void>()
   readonly #queues = new Map<string, Place[]>()
   readonly #sessionTtlMs: number
   readonly #mutation: LockMutation
@@ -50,18 +55,39 @@ class ReferencePlaces {
     this.#queues.set(name, queue)
     return queue
   }
+  list(prefix: string, limit: number): LockList {
+    const locks = [...this.#queues]
+      .filter(([key]) => key.startsWith(prefix) || this.#mutation === 'lists beyond the prefix')
+      .flatMap(([key, queue]) =>
+        queue.slice(0, this.#mutation === 'lists every place' ? undefined : 1).map(({ holder }) => ({ key, ...holder })),
+      )
+    const isTruncated = locks.length > limit && this.#mutation !== 'hides that a list is truncated'
+    return { locks: locks.slice(0, limit), isTruncated }
+  }
+  async follow(key: string, offer: (holder: LockHolder | null) => void, untilEnd: () => Promise<void>): Promise<void> {
+    const read = (): void => offer(this.queueOf(key)[0]?.holder ?? null)
+    read()
+    if (this.#mutation !== 'reports no change') this.#listeners.add(read)
+    await untilEnd()
+    this.#listeners.delete(read)
+  }
+  delete(key: string): void {
+    const [place] = this.queueOf(key).splice(0, 1)
+    if (this.#mutation !== 'hides a deletion') place?.lost.abort()
+    this.changed()
+  }
   changed(): void {
-    for (const listener of [...this.listeners]) listener()
+    for (const listener of [...this.#listeners]) listener()
   }
   waitUntil(isDone: () => boolean, signal: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
       const look = (): void => {
         if (!isDone() && !signal.aborted) return
-        this.listeners.delete(look)
+        this.#listeners.delete(look)
         signal.removeEventListener('abort', look)
         resolve()
       }
-      this.listeners.add(look)
+      this.#listeners.add(look)
       signal.addEventListener('abort', look)
       look()
     })
@@ -93,7 +119,7 @@ class ReferencePlaces {
 /** Creates the simplest locks that meet the contract, unless they are broken on purpose. */
 export function createReferenceLocks(sessionTtlMs: number, mutation: LockMutation = 'none'): LockBackend {
   const places = new ReferencePlaces(sessionTtlMs, mutation)
-  const { sessions, listeners } = places
+  const { sessions } = places
   const links = new Map<Lock, (connected: boolean) => void>()
   let lastToken = 0n
 
@@ -153,13 +179,15 @@ export function createReferenceLocks(sessionTtlMs: number, mutation: LockMutatio
         if (mutation !== 'is free in an outage') reach()
         return connected ? places.queueOf(key)[0]?.holder : undefined
       },
+      ...(mutation !== 'can not list' && {
+        async list(prefix: string, limit: number) {
+          if (mutation !== 'lists nothing in an outage') reach()
+          return connected ? places.list(prefix, limit) : { locks: [], isTruncated: false }
+        },
+      }),
       async follow(key, { offer, signal }) {
         reach()
-        const read = (): void => offer(places.queueOf(key)[0]?.holder ?? null)
-        read()
-        if (mutation !== 'reports no change') listeners.add(read)
-        await places.waitUntil(() => !connected, signal)
-        listeners.delete(read)
+        await places.follow(key, offer, () => places.waitUntil(() => !connected, signal))
         reach()
       },
       async close() {
@@ -183,11 +211,7 @@ export function createReferenceLocks(sessionTtlMs: number, mutation: LockMutatio
   return {
     open: async () => open(),
     setConnected: (lock, connected) => links.get(lock)?.(connected),
-    deleteKey: async (key) => {
-      const [place] = places.queueOf(key).splice(0, 1)
-      if (mutation !== 'hides a deletion') place?.lost.abort()
-      places.changed()
-    },
+    deleteKey: async (key) => places.delete(key),
     dispose: async () => clearInterval(clock),
   }
 }

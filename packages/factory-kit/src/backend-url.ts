@@ -1,18 +1,45 @@
 import { accessSync, constants } from 'node:fs'
 import { invalidError, type SdError, toSdError } from '@sd/core'
 import type { TlsOptions } from '@sd/tls'
-import { adapters, type UrlMapping } from './adapters.ts'
 
-/**
- * Options of a registry together with its type. Give the adapter's type of options to have them checked by the
- * compiler: `RegistryConfig<ConsulRegistryOptions>`.
- */
-export type RegistryConfig<Options extends object = Readonly<Record<string, unknown>>> = Readonly<Options> & {
-  /**
-   * Type of the registry: `consul`, `etcd`, `zookeeper`, `nacos`, `kubernetes`, `dns`, `static`, `memory`, `failover`,
-   * or one of your own.
-   */
+/** Options of a backend together with its type. */
+export type BackendConfig<Options extends object = Readonly<Record<string, unknown>>> = Readonly<Options> & {
+  /** Type of the backend, such as `consul`. */
   readonly type: string
+}
+
+/** The option that each part of `type://user:password@host:port/path?namespace=…` sets. */
+export interface UrlMapping {
+  /** Hosts, as a list of `host:port`. @default a host is the first part of the path */
+  readonly hosts?: string
+  /** User and password together. @default they are refused, unless there is a `secret` */
+  readonly credentials?: string
+  /** The password alone, or the user if there is no password. @default see `credentials` */
+  readonly secret?: string
+  /** The path. @default it is refused */
+  readonly path?: UrlPath
+  /** Option that separates the users of one backend, for `?namespace=`. @default an option of that name */
+  readonly namespace?: { readonly option: string; readonly toValue: (namespace: string) => string }
+  /** Options that are lists of texts, which a URL gives with commas. @default none */
+  readonly lists?: readonly string[]
+}
+
+/** The option that the path of a URL sets. */
+export interface UrlPath {
+  /** Name of the option. */
+  readonly option: string
+  /** Whether the path keeps its first and last slash; otherwise it is a name. */
+  readonly keepsSlash: boolean
+  /** Name of the option for a path that ends with a slash. @default `option` */
+  readonly folderOption?: string
+}
+
+/** Backends of one kind, as far as their URLs are concerned. */
+export interface UrlKind {
+  /** Noun for messages, such as `registry`. */
+  readonly noun: string
+  /** What parts of a URL mean, by type. Other types have `servers` and `credentials`. */
+  readonly adapters: Readonly<Record<string, { readonly url: UrlMapping }>>
 }
 
 const urlPattern =
@@ -29,14 +56,15 @@ const tlsFiles: Readonly<Record<string, 'ca' | 'cert' | 'key'>> = { 'tls.ca': 'c
  *
  * @throws SdError `SD_INVALID` that names the part and never contains the user or password
  */
-export function parseRegistryUrl(url: string): RegistryConfig {
+export function parseBackendUrl(url: string, kind: UrlKind): BackendConfig {
+  const { adapters } = kind
   const parts = urlPattern.exec(url)?.groups
   // Messages show the host. A password with an unescaped slash or question mark could be parsed as one, so refuse it
   // here.
   if (`${parts?.['path']}${parts?.['query']}`.includes('@')) throw invalidError('url', 'an "@" after the host', percentEncoded)
-  if (!parts) throw describeMistake(url)
+  if (!parts) throw describeMistake(url, kind)
   const { type = '', login, hosts = '', path = '', query = '' } = parts
-  checkSlashes(type, hosts, path)
+  checkSlashes(type, hosts, path, kind)
   for (const host of hosts.split(',')) {
     if (!/^(undefined|null|NaN)(:|$)/.test(host)) continue
     throw invalidError('url', `the host ${host}`, 'a host name or address; is the environment variable set?')
@@ -44,8 +72,8 @@ export function parseRegistryUrl(url: string): RegistryConfig {
   const mapping = adapters[type]?.url ?? { hosts: 'servers', credentials: 'credentials' }
   const config: Record<string, unknown> = {}
   readHosts(config, mapping, hosts, parts['tls'] !== undefined)
-  if (login !== undefined) readLogin(config, mapping, login)
-  readPath(config, mapping, path, hosts)
+  if (login !== undefined) readLogin(config, mapping, login, kind)
+  readPath(config, mapping, hosts, path, kind)
   readQuery(config, mapping, query)
   return { ...config, type }
 }
@@ -56,7 +84,7 @@ const form = 'type://user:password@host:port/path?option=value'
  * Describes what is wrong with a malformed URL. Shows the text only if it is a type name or a host, because it may
  * contain a password.
  */
-function describeMistake(url: string): SdError {
+function describeMistake(url: string, { adapters }: UrlKind): SdError {
   const lower = url.toLowerCase()
   const type = Object.keys(adapters).find(
     (name) => lower === name || lower.startsWith(`${name}:`) || lower.startsWith(`${name}+`),
@@ -75,7 +103,7 @@ function describeMistake(url: string): SdError {
  * Refuses URLs without `//`, such as `consul:10.0.0.1:8500` and `consul:/10.0.0.1:8500`, and without a type, such as
  * `localhost:8500`.
  */
-function checkSlashes(type: string, hosts: string, path: string): void {
+function checkSlashes(type: string, hosts: string, path: string, { adapters }: UrlKind): void {
   if (hosts !== '') return
   if (!adapters[type] && /^\d+$/.test(path))
     throw invalidError('url', `${type}:${path}`, `the type in front, such as consul://${type}:${path}`)
@@ -89,30 +117,40 @@ function readHosts(config: Record<string, unknown>, { hosts: option }: UrlMappin
   if (hosts !== '' && option) config[option] = hosts.split(',').map((host) => (isSecure ? `https://${host}` : host))
 }
 
-function readLogin(config: Record<string, unknown>, { credentials, secret }: UrlMapping, login: string): void {
+function readLogin(config: Record<string, unknown>, { credentials, secret }: UrlMapping, login: string, { noun }: UrlKind): void {
   const [username = '', password = ''] = login.split(/:(.*)/s, 2).map((part) => decode('url login', part))
   if (secret) config[secret] = password === '' ? username : password
   else if (credentials) config[credentials] = { username, password }
-  else throw invalidError('url', 'a user', 'no user; this registry type does not take credentials')
+  else throw invalidError('url', 'a user', `no user; this ${noun} type does not take credentials`)
 }
 
-function readPath(config: Record<string, unknown>, { path, hosts: hostsOption }: UrlMapping, rest: string, hosts: string): void {
+function readPath(
+  config: Record<string, unknown>,
+  { path, hosts: hostsOption }: UrlMapping,
+  hosts: string,
+  rest: string,
+  { noun }: UrlKind,
+): void {
   // Without a hosts option, the host is the first part of the path: `static://./services.yaml`, `kubernetes://orders`.
   const whole = decode('url path', hostsOption ? rest : hosts + rest)
   if (whole === '' || whole === '/') return
-  if (!path) throw invalidError('url', `the path ${whole}`, 'no path; this registry type does not take one')
-  config[path.option] = path.keepsSlash ? whole : whole.replace(/^\/|\/$/g, '')
+  if (!path) throw invalidError('url', `the path ${whole}`, `no path; this ${noun} type does not take one`)
+  const { option, keepsSlash, folderOption = option } = path
+  config[whole.endsWith('/') ? folderOption : option] = keepsSlash ? whole : whole.replace(/^\/|\/$/g, '')
 }
 
-function readQuery(config: Record<string, unknown>, { namespace }: UrlMapping, query: string): void {
+function readQuery(config: Record<string, unknown>, { namespace, lists = [] }: UrlMapping, query: string): void {
   const tls: { -readonly [Key in keyof TlsOptions]: TlsOptions[Key] } = {}
   for (const [key, text] of new URLSearchParams(query)) {
     const file = tlsFiles[key]
     if (file) tls[file] = { file: checkReadable(key, text) }
     else if (key === 'tls.serverName') tls.serverName = text
-    else if (key === 'namespace' && namespace) config[namespace.option] = namespace.toValue(text)
-    else if (key === 'type' || key in config) throw invalidError(key, 'two values', 'one value')
-    else config[key] = toValue(text)
+    else {
+      const isNamespace = key === 'namespace' && namespace !== undefined
+      const option = isNamespace ? namespace.option : key
+      if (option === 'type' || Object.hasOwn(config, option)) throw invalidError(option, 'two values', 'one value')
+      config[option] = isNamespace ? namespace.toValue(text) : lists.includes(key) ? text.split(',') : toValue(text)
+    }
   }
   if (Object.keys(tls).length > 0) config['tls'] = tls
 }
