@@ -62,7 +62,9 @@ describe('an application', () => {
     expect((await app.respond(new Request('http://x/health/ready?now')))?.status).toBe(503)
     await app.start(serve(() => app))
     expect(app.state).toBe('ready')
-    expect((await registry.getInstances('orders')).instances).toMatchObject([{ version: '1.2.0', address: '127.0.0.1' }])
+    expect((await registry.getInstances('orders')).instances).toMatchObject([
+      { version: '1.2.0', address: '127.0.0.1', needs: ['stock'] },
+    ])
     expect(app.registration?.instance.service).toBe('orders')
     expect(await (await app.client.get('orders', '/')).text()).toBe('hello')
     await vi.waitFor(async () => expect((await app.client.get('orders', '/health/ready')).status).toBe(200))

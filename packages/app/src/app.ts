@@ -190,7 +190,7 @@ class Application implements App {
   }
 
   async #start(server: LifecycleServer, late: AppInstance): Promise<void> {
-    const { version, lifecycle = {} } = this.#options
+    const { version, needs = [], lifecycle = {} } = this.#options
     checkInstance(late)
     const instance = { ...this.#options.instance, ...late }
     const early = catchEarlyError(server)
@@ -203,7 +203,7 @@ class Application implements App {
       ...lifecycle,
       registrar: this.registry,
       server,
-      instance: { ...instance, address, service: this.service, ...(version !== undefined && { version }) },
+      instance: { needs, ...instance, address, service: this.service, ...(version !== undefined && { version }) },
       ...(this.#parts.reporter && { health: this.#parts.reporter }),
       // After drain(), close() runs them.
       onShutdown: this.#endings().map(

@@ -94,7 +94,10 @@ export interface AppOptions<Schema extends StandardSchemaV1 = StandardSchemaV1> 
   readonly client?: ServiceSettings & Pick<ServiceClientOptions, 'services' | 'transport' | 'maxResponseBytes' | 'closeTimeoutMs'>
   /** Options of discovery. @default those of `@sd/discovery` with outlier detection */
   readonly discovery?: Omit<DiscoveryOptions, 'source' | 'onError'>
-  /** Services that it calls. Health reports whether they can be called; readiness does not depend on it. @default [] */
+  /**
+   * Services that it calls. Its instance declares them, and health reports whether they can be called; readiness does not
+   * depend on it. @default []
+   */
   readonly needs?: readonly string[]
   /** Metrics, served at `metricsPath`. @default none */
   readonly metrics?: AppMetrics
