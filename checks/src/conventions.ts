@@ -16,6 +16,7 @@ const publishConfig = {
 }
 /** Files that a package publishes besides its code. */
 const ownFiles: Readonly<Record<string, readonly string[]>> = {
+  cli: ['schemas'],
   'gateway-document': ['schema.json'],
   'gateway-server': ['deploy'],
   'metrics-prometheus': ['dashboard.json', 'gateway-alerts.yaml'],
@@ -66,6 +67,7 @@ const allowedDependencies: Readonly<Record<string, readonly string[]>> = {
     '@sd/retry',
   ],
   axios: ['@sd/client'],
+  cli: ['@sd/client', '@sd/operations', '@sd/registry'],
   decorators: ['@sd/client', '@sd/config', '@sd/discovery', '@sd/operations'],
   discovery: ['@sd/health'],
   fastify: ['@sd/app'],

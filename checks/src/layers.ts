@@ -50,6 +50,8 @@ const layers: readonly (readonly string[])[] = [
   ['packages/gateway-server'],
   // Frameworks, on that.
   ['packages/{fastify,nestjs}'],
+  // The command line, which writes services for the frameworks. Only checks need it.
+  ['packages/cli'],
   // What the example apps share.
   ['examples/shop'],
   // Users of all packages. Nothing needs these.

@@ -1,0 +1,16 @@
+#!/usr/bin/env node
+import { runCli } from './cli.ts'
+
+const interruption = new AbortController()
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => interruption.abort())
+
+const { stdin, stdout, stderr, env } = process
+process.exitCode = await runCli({
+  argv: process.argv.slice(2),
+  env,
+  stdin,
+  stdout,
+  stderr,
+  cwd: process.cwd(),
+  signal: interruption.signal,
+})

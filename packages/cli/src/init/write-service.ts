@@ -1,0 +1,72 @@
+import { existsSync } from 'node:fs'
+import { mkdir, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { SdError, toSdError } from '@sd/core'
+import type { CliManifest } from '../manifest.ts'
+import type { Framework, ServicePlan } from './frameworks.ts'
+
+/** A file of a service: its path and its text. */
+export type ServiceFile = readonly [path: string, text: string]
+
+/** A service to write, with its registry. */
+export interface ServiceRequest extends ServicePlan {
+  readonly framework: Framework
+  /** Type of the registry, such as `consul`. */
+  readonly registry: string
+  /** Has the versions: those that this release was tested with. */
+  readonly manifest: CliManifest
+}
+
+/** The files of a new service. */
+export function planFiles(request: ServiceRequest): readonly ServiceFile[] {
+  const { framework, registry, service } = request
+  const start = framework.isCompiled ? 'npm run build && node dist/main.js' : 'node src/main.ts'
+  const manifest = {
+    name: service,
+    version: '0.0.0',
+    private: true,
+    type: 'module',
+    engines: { node: '>=22.19' },
+    scripts: { ...(framework.isCompiled && { build: 'tsc' }), start, types: 'tsc --noEmit' },
+    dependencies: withVersions([...framework.dependencies, '@sd/core', `@sd/registry-${registry}`], request),
+    devDependencies: withVersions(['@types/node', ...(framework.devDependencies ?? []), 'typescript'], request),
+  }
+  return [
+    ['package.json', toJson(manifest)],
+    ['tsconfig.json', toJson(tsconfig(framework.isCompiled ?? false))],
+    ['.gitignore', framework.isCompiled ? 'node_modules/\ndist/\n' : 'node_modules/\n'],
+    ['src/main.ts', framework.main(request)],
+  ]
+}
+
+function tsconfig(isCompiled: boolean): object {
+  const output = isCompiled
+    ? { rootDir: 'src', outDir: 'dist', experimentalDecorators: true, emitDecoratorMetadata: true }
+    : { noEmit: true, erasableSyntaxOnly: true, verbatimModuleSyntax: true, allowImportingTsExtensions: true }
+  const shared = { target: 'es2023', module: 'nodenext', types: ['node'], strict: true, skipLibCheck: true }
+  return { compilerOptions: { ...shared, ...output }, include: ['src'] }
+}
+
+function withVersions(names: readonly string[], { manifest }: ServiceRequest): Readonly<Record<string, string>> {
+  const known = { ...manifest.peerDependencies, ...manifest.devDependencies, ...manifest.dependencies }
+  return Object.fromEntries([...new Set(names)].sort().map((name) => [name, known[name] ?? '*']))
+}
+
+function toJson(value: unknown): string {
+  return `${JSON.stringify(value, null, 2)}\n`
+}
+
+/** Writes files into a folder. @throws SdError `SD_CONFLICT` if one of them exists; nothing is written then */
+export async function writeFiles(folder: string, files: readonly ServiceFile[]): Promise<void> {
+  const existing = files.map(([path]) => path).filter((path) => existsSync(join(folder, path)))
+  if (existing.length > 0)
+    throw new SdError('SD_CONFLICT', `${folder} has ${existing.join(', ')} already; choose another folder with --dir`)
+  try {
+    for (const [path, text] of files) {
+      await mkdir(dirname(join(folder, path)), { recursive: true })
+      await writeFile(join(folder, path), text, { flag: 'wx' })
+    }
+  } catch (error) {
+    throw toSdError(error, 'SD_INVALID', `${folder} can't be written`)
+  }
+}

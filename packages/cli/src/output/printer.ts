@@ -1,0 +1,73 @@
+import type { Writable } from 'node:stream'
+import { writeData } from './envelope.ts'
+import { render, type Terminal } from './render.ts'
+import type { View } from './view.ts'
+
+/** A stream to which a command writes; `process.stdout` is one. */
+export interface OutputStream extends Writable {
+  /** Whether it is a terminal. */
+  readonly isTTY?: boolean
+  /** Columns of the terminal. */
+  readonly columns?: number
+  /** Rows of the terminal. */
+  readonly rows?: number
+}
+
+/** How results are printed. */
+export interface PrinterOptions {
+  readonly stream: OutputStream
+  /** Name of the command, for JSON. */
+  readonly command: string
+  readonly isJson: boolean
+  readonly hasColor: boolean
+  /** Whether a later result replaces the one before. */
+  readonly isWatching: boolean
+}
+
+/** Prints the results of a command. */
+export interface Printer {
+  /** Prints a result; resolves when the stream takes more. */
+  print(result: { readonly data: unknown; readonly view: View }): Promise<void>
+}
+
+/** Creates a printer. */
+export function createPrinter({ stream, command, isJson, hasColor, isWatching }: PrinterOptions): Printer {
+  const redraws = isWatching && stream.isTTY === true && !isJson
+  let printed: readonly string[] | undefined
+  return {
+    async print({ data, view }) {
+      if (isJson) return writeTo(stream, writeData(command, data))
+      const lines = render(view, terminalOf(stream, hasColor))
+      const shown = redraws ? cutToRows(lines, stream.rows) : lines
+      let start = ''
+      if (printed && redraws) start = printed.length > 0 ? `\u001b[${printed.length}A\u001b[J` : ''
+      else if (printed) start = '\n'
+      printed = shown
+      await writeTo(stream, start + shown.map((line) => `${line}\n`).join(''))
+    },
+  }
+}
+
+/** The terminal behind a stream. In a pipe nothing is cut. */
+export function terminalOf({ isTTY, columns }: OutputStream, hasColor: boolean): Terminal {
+  return { width: isTTY ? Math.max(20, columns ?? 80) : Number.POSITIVE_INFINITY, hasColor }
+}
+
+/** The cursor can't go up past the first row, so a longer view could not be replaced. */
+function cutToRows(lines: readonly string[], rows: number = 24): readonly string[] {
+  if (lines.length < rows) return lines
+  const kept = lines.slice(0, Math.max(1, rows - 2))
+  return [...kept, `… ${lines.length - kept.length} more lines`]
+}
+
+/** Writes a text; resolves when the stream takes more, or can take no more. */
+export async function writeTo(stream: Writable, text: string): Promise<void> {
+  if (text === '' || stream.destroyed || stream.errored || stream.write(text)) return
+  await new Promise<void>((resolve) => {
+    const done = (): void => {
+      for (const event of ['drain', 'close', 'error']) stream.off(event, done)
+      resolve()
+    }
+    for (const event of ['drain', 'close', 'error']) stream.once(event, done)
+  })
+}
