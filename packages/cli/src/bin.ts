@@ -5,6 +5,8 @@ const interruption = new AbortController()
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => interruption.abort())
 
 const { stdin, stdout, stderr, env } = process
+// The error of a closed pipe may come after the command.
+for (const stream of [stdout, stderr]) stream.on('error', () => undefined)
 process.exitCode = await runCli({
   argv: process.argv.slice(2),
   env,

@@ -56,11 +56,13 @@ async function interpret(argv: readonly string[], options: CliOptions, signal: A
       complaint += text
     },
   }
+  // The help of commander for a command does not wait until the command is loaded.
+  const words = argv[0] === 'help' ? [...argv.slice(1), '--help'] : argv
   try {
     await createProgram(output, async (invocation) => {
       name = invocation.entry.name
       exitCode = await execute(options, invocation, signal)
-    }).parseAsync([...argv], { from: 'user' })
+    }).parseAsync([...words], { from: 'user' })
     return exitCode
   } catch (error) {
     if (error instanceof CommanderError) {

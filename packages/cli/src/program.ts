@@ -41,6 +41,7 @@ export function createProgram(output: ProgramOutput, run: (invocation: Invocatio
   const program = new Program('sdctl')
     .description('Looks into registries of services, and writes new services.')
     .exitOverride()
+    .helpCommand(false)
     .version(readManifest().version, '--version', 'prints the version')
     .configureOutput({
       writeOut: output.out,
@@ -61,7 +62,10 @@ export function createProgram(output: ProgramOutput, run: (invocation: Invocatio
   function parentOf(word: string): Program {
     const known = parents.get(word)
     if (known) return known
-    const made = program.command(word).description(groups[word] ?? '')
+    const made = program
+      .command(word)
+      .description(groups[word] ?? '')
+      .helpCommand(false)
     made.hook('preSubcommand', declare)
     parents.set(word, made)
     return made

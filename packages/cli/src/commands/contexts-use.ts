@@ -18,12 +18,19 @@ export const contextsUse: ReadCommand = {
         name,
         contexts.map((one) => one.name).join(', ') || `a context in ${path || 'the contexts file'}`,
       )
-    const { parseDocument } = await import('yaml')
-    const document = parseDocument((await readText(path)) ?? '')
-    document.set('current', name)
-    await replaceFile(path, document.toString())
+    await replaceFile(path, await setCurrent((await readText(path)) ?? '', name))
     return { data: { path, current: name }, view: [lines(`The current context is ${name}.`)] }
   },
+}
+
+/** Changes only this value: comments and the style of the file stay. */
+async function setCurrent(text: string, name: string): Promise<string> {
+  const { isScalar, parseDocument } = await import('yaml')
+  const value = JSON.stringify(name)
+  const known = parseDocument(text).get('current', true)
+  if (!isScalar(known) || !known.range) return `current: ${value}\n${text}`
+  const [start, end] = known.range
+  return `${text.slice(0, start)}${value}${text.slice(end)}`
 }
 
 /** In one step: a reader never sees half of a file. Only its owner may read it, because URLs may contain credentials. */

@@ -50,8 +50,9 @@ export async function readContexts(env: Readonly<Record<string, string | undefin
   const path = contextsPath(env)
   const text = await readText(path)
   if (text === undefined) return { path, current: undefined, contexts: [] }
+  const value = await parse(path, text)
   try {
-    return { path, ...checkContexts(await parse(text)) }
+    return { path, ...checkContexts(value) }
   } catch (error) {
     throw new SdError('SD_INVALID', `${path}: ${describeThrown(error)}`, { cause: error })
   }
@@ -70,10 +71,15 @@ export async function readText(path: string): Promise<string | undefined> {
   }
 }
 
-async function parse(text: string): Promise<unknown> {
+async function parse(path: string, text: string): Promise<unknown> {
   // Loaded on demand: most runs have a registry in the environment.
-  const { parse: parseYaml } = await import('yaml')
-  return parseYaml(text, { maxAliasCount: 100 })
+  const { LineCounter, parseDocument } = await import('yaml')
+  const lineCounter = new LineCounter()
+  // A pretty message quotes the line, which may contain a password.
+  const document = parseDocument(text, { prettyErrors: false, lineCounter })
+  const [error] = document.errors
+  if (error) throw new SdError('SD_INVALID', `${path}, line ${lineCounter.linePos(error.pos[0]).line}: ${error.message}`)
+  return document.toJS({ maxAliasCount: 100 })
 }
 
 function checkContexts(value: unknown): Omit<ContextsFile, 'path'> {
@@ -120,7 +126,7 @@ function checkContext(value: unknown): SavedContext {
 
 /** Only the form: the package that opens it checks the rest. The message has no part of the URL, which may contain a password. */
 function checkUrl(field: string, value: unknown): string {
-  if (typeof value === 'string' && /^[a-z][a-z0-9+-]*:/.test(value)) return value
+  if (typeof value === 'string' && /^[a-z][a-z0-9+-]*:(?:\/\/|[^@]*$)/.test(value)) return value
   throw invalidError(field, typeof value === 'string' ? 'another text' : value, 'a URL such as consul://10.0.0.1:8500')
 }
 

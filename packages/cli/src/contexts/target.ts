@@ -57,5 +57,5 @@ export async function chooseTarget(choice: TargetChoice): Promise<Target> {
 export function describeUrl(url: string): string {
   const [, type = '', hosts = '', path = ''] = /^([a-z][a-z0-9-]*)(?:\+tls)?:(?:\/\/(?:.*@)?([^/?#@]*))?([^?#]*)/.exec(url) ?? []
   if (type === '') return 'a registry'
-  return `${type} ${hosts}${path === '/' ? '' : path}`.trim()
+  return path === '/' || path.includes('@') ? `${type} ${hosts}`.trim() : `${type} ${hosts}${path}`.trim()
 }

@@ -42,9 +42,10 @@ export function planFiles(request: ServiceRequest): readonly ServiceFile[] {
 function tsconfig(isCompiled: boolean): object {
   const output = isCompiled
     ? { rootDir: 'src', outDir: 'dist', experimentalDecorators: true, emitDecoratorMetadata: true }
-    : { noEmit: true, erasableSyntaxOnly: true, verbatimModuleSyntax: true, allowImportingTsExtensions: true }
-  const shared = { target: 'es2023', module: 'nodenext', types: ['node'], strict: true, skipLibCheck: true }
-  return { compilerOptions: { ...shared, ...output }, include: ['src'] }
+    : { noEmit: true, erasableSyntaxOnly: true, verbatimModuleSyntax: true }
+  // As Node.js has it: no DOM, and imports end in `.ts`.
+  const shared = { target: 'es2024', lib: ['es2024'], module: 'nodenext', types: ['node'], rewriteRelativeImportExtensions: true }
+  return { compilerOptions: { ...shared, strict: true, skipLibCheck: true, ...output }, include: ['src'] }
 }
 
 function withVersions(names: readonly string[], { manifest }: ServiceRequest): Readonly<Record<string, string>> {

@@ -60,14 +60,8 @@ function cutToRows(lines: readonly string[], rows: number = 24): readonly string
   return [...kept, `… ${lines.length - kept.length} more lines`]
 }
 
-/** Writes a text; resolves when the stream takes more, or can take no more. */
+/** Writes a text; resolves once the stream has passed it on, or can't. */
 export async function writeTo(stream: Writable, text: string): Promise<void> {
-  if (text === '' || stream.destroyed || stream.errored || stream.write(text)) return
-  await new Promise<void>((resolve) => {
-    const done = (): void => {
-      for (const event of ['drain', 'close', 'error']) stream.off(event, done)
-      resolve()
-    }
-    for (const event of ['drain', 'close', 'error']) stream.once(event, done)
-  })
+  if (text === '' || !stream.writable) return
+  await new Promise<void>((resolve) => void stream.write(text, () => resolve()))
 }
