@@ -16,7 +16,7 @@ const publishConfig = {
 }
 /** Files that a package publishes besides its code. */
 const ownFiles: Readonly<Record<string, readonly string[]>> = {
-  cli: ['schemas'],
+  cli: ['schemas', 'templates'],
   'gateway-document': ['schema.json'],
   'gateway-server': ['deploy'],
   'metrics-prometheus': ['dashboard.json', 'gateway-alerts.yaml'],

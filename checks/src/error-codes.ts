@@ -15,8 +15,8 @@ interface CodeRow {
 /** Path of the table for users. */
 export const errorTablePath: string = join(root, 'docs/errors.md')
 
-/** Similar texts that are not error codes: an environment variable, and codes of process warnings. */
-const notErrors = new Set(['SD_CONFIG_KEYS', 'SD_LOG_WRITER', 'SD_MEMORY_REGISTRY'])
+/** Similar texts that are not error codes: environment variables, and codes of process warnings. */
+const notErrors = new Set(['SD_CONFIG_KEYS', 'SD_LOG_WRITER', 'SD_MEMORY_REGISTRY', 'SD_REGISTRY'])
 
 /**
  * Compares the codes that packages throw with the table in core and the one in the documentation: one line for each difference.

@@ -179,6 +179,27 @@ for (const lock of [createConsulLock({ servers, operationTimeoutMs }), createEtc
 }
 `
 
+const commandLine = `import { execFileSync } from 'node:child_process'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { runCli } from '@sd/cli'
+
+const sdctl = (...argv: string[]): string =>
+  execFileSync(process.execPath, ['node_modules/.bin/sdctl', ...argv], { encoding: 'utf8' })
+if (!/^sdctl \\d/.test(sdctl('version'))) throw new Error('no version')
+writeFileSync('services.yaml', 'services: { orders: [{ address: 10.0.0.1, port: 80 }] }')
+const { data } = JSON.parse(sdctl('services', '--json', '--registry', 'static:services.yaml'))
+if (data.services[0].name !== 'orders') throw new Error('no service')
+const folder = 'service-' + process.pid
+sdctl('init', 'shop', '--framework', 'express', '--registry', 'consul', '--dir', folder)
+// Versions come from the manifest of the package, where packing has replaced those of the workspace.
+for (const version of Object.values<string>(JSON.parse(readFileSync(folder + '/package.json', 'utf8')).dependencies)) {
+  if (!/^[\\^~]?\\d/.test(version)) throw new Error('not a version: ' + version)
+}
+const { stdin, stdout, stderr, env } = process
+const code = await runCli({ argv: ['services', '--registry', 'consul'], env, stdin, stdout, stderr, cwd: process.cwd() })
+if (code !== 2) throw new Error('wrong usage ended with ' + code)
+`
+
 const withClient = ['core', 'registry-memory', 'balancer-round-robin', 'discovery', 'client']
 
 /** The cases, by name. */
@@ -205,6 +226,10 @@ export const installCases: Readonly<Record<string, InstallCase>> = {
     folders: ['core', 'config', 'config-crypto', 'config-env', 'config-file', 'config-history'],
     comesAlong: ['@sd/adapter-kit', '@sd/tls', '@standard-schema', 'diff', 'dot-properties', 'smol-toml', 'yaml'],
     program: config,
+  },
+  'command line': {
+    folders: ['core', 'cli', 'registry-static'],
+    program: commandLine,
   },
   backends: {
     folders: [

@@ -6,9 +6,13 @@ import type { OutputStream } from './output/printer.ts'
 export interface CliOptions {
   /** Words after the name of the program. */
   readonly argv: readonly string[]
+  /** Environment variables: `SD_REGISTRY`, `NO_COLOR`, `TERM`, `HOME` and `XDG_CONFIG_HOME` are read. */
   readonly env: Readonly<Record<string, string | undefined>>
+  /** Where answers come from, if it is a terminal. */
   readonly stdin: Readable & { readonly isTTY?: boolean }
+  /** Receives results, and errors with `--json`. */
   readonly stdout: OutputStream
+  /** Receives errors. */
   readonly stderr: OutputStream
   /** Working folder. */
   readonly cwd: string

@@ -28,9 +28,7 @@ export const init: ReadCommand = {
     { flags: '--dir <folder>', description: 'folder to write into; the name of the service otherwise' },
   ],
   async run(context) {
-    const { service, framework: frameworkName, registry: given } = await readAnswers(context)
-    const framework = frameworks[frameworkName]
-    if (!framework) throw invalidError('--framework', frameworkName, `one of ${Object.keys(frameworks).join(', ')}`)
+    const { service, framework, registry: given } = await readAnswers(context)
     if (!/^[a-z][a-z0-9-]{0,62}$/.test(service)) throw invalidError('service', service, 'lower-case letters, digits and hyphens')
     const { registry, url } = readRegistry(given)
     const folder = resolve(context.cwd, context.option('dir') ?? service)
@@ -40,11 +38,11 @@ export const init: ReadCommand = {
     const place = shown.startsWith('..') || isAbsolute(shown) ? folder : shown || '.'
     const paths = files.map(([path]) => join(place, path))
     return {
-      data: { service, framework: frameworkName, registry, folder, files: files.map(([path]) => path) },
+      data: { service, framework, registry, folder, files: files.map(([path]) => path) },
       view: [
         lines(
           ...paths.map((path) => styled('dim', path)),
-          `${service} is a service for ${framework.title} and ${registry}. Next:`,
+          `${service} is a service for ${frameworks[framework]?.title} and ${registry}. Next:`,
           ...(place === '.' ? [] : [`  cd ${place}`]),
           '  npm install',
           '  npm start',

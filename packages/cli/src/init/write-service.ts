@@ -1,25 +1,32 @@
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { SdError, toSdError } from '@sd/core'
+import { invalidError, SdError, toSdError } from '@sd/core'
 import type { CliManifest } from '../manifest.ts'
-import type { Framework, ServicePlan } from './frameworks.ts'
+import { frameworks } from './frameworks.ts'
 
 /** A file of a service: its path and its text. */
 export type ServiceFile = readonly [path: string, text: string]
 
-/** A service to write, with its registry. */
-export interface ServiceRequest extends ServicePlan {
-  readonly framework: Framework
+/** A service to write. */
+export interface ServiceRequest {
+  /** Lower-case letters, digits and hyphens. */
+  readonly service: string
+  /** Name of the framework, which is that of its template. */
+  readonly framework: string
   /** Type of the registry, such as `consul`. */
   readonly registry: string
-  /** Has the versions: those that this release was tested with. */
+  /** URL of the registry, unless `REGISTRY` is set when the service starts. It has no quotes. */
+  readonly url: string
+  /** Has the versions: those with which this release was tested. */
   readonly manifest: CliManifest
 }
 
 /** The files of a new service. */
 export function planFiles(request: ServiceRequest): readonly ServiceFile[] {
-  const { framework, registry, service } = request
+  const { framework: name, registry, service } = request
+  const framework = frameworks[name]
+  if (!framework) throw invalidError('--framework', name, `one of ${Object.keys(frameworks).join(', ')}`)
   const start = framework.isCompiled ? 'npm run build && node dist/main.js' : 'node src/main.ts'
   const manifest = {
     name: service,
@@ -35,8 +42,14 @@ export function planFiles(request: ServiceRequest): readonly ServiceFile[] {
     ['package.json', toJson(manifest)],
     ['tsconfig.json', toJson(tsconfig(framework.isCompiled ?? false))],
     ['.gitignore', framework.isCompiled ? 'node_modules/\ndist/\n' : 'node_modules/\n'],
-    ['src/main.ts', framework.main(request)],
+    ['src/main.ts', readTemplate(request)],
   ]
+}
+
+/** Templates are programs that run as they are, with a service and a registry to replace. */
+function readTemplate({ framework, service, url }: ServiceRequest): string {
+  const text = readFileSync(new URL(`../../templates/${framework}.ts`, import.meta.url), 'utf8')
+  return text.replace("'my-service'", `'${service}'`).replace("'memory:'", `'${url}'`)
 }
 
 function tsconfig(isCompiled: boolean): object {

@@ -49,7 +49,7 @@ export function createPrinter({ stream, command, isJson, hasColor, isWatching }:
 }
 
 /** The terminal behind a stream. In a pipe nothing is cut. */
-export function terminalOf({ isTTY, columns }: OutputStream, hasColor: boolean): Terminal {
+function terminalOf({ isTTY, columns }: OutputStream, hasColor: boolean): Terminal {
   return { width: isTTY ? Math.max(20, columns ?? 80) : Number.POSITIVE_INFINITY, hasColor }
 }
 

@@ -71,7 +71,7 @@ function collect(properties: object = {}): { readonly stream: Writable; text(): 
 }
 
 /** The registry without its `close`, so that several runs can use it. */
-export function keepOpen(registry: Registry): Registry {
+function keepOpen(registry: Registry): Registry {
   return new Proxy(registry, {
     get(target, key) {
       if (key === 'close' || key === Symbol.asyncDispose) return () => Promise.resolve()
