@@ -63,7 +63,7 @@ export interface CommandContext {
   target(): Promise<Target>
   /** The chosen context of the contexts file, if there is one. @throws SdError `SD_INVALID` for one that does not exist */
   savedContext(): Promise<SavedContext | undefined>
-  /** Opens a registry for reading; it is closed when the command ends. @param url that of the target by default */
+  /** Opens a registry for reading, once for each URL; it is closed when the command ends. @param url that of the target by default */
   openSource(url?: string): Promise<ReadOnlyRegistry>
   /** The terminal, if there is someone to ask. */
   readonly terminal:

@@ -3,6 +3,7 @@ import type { CliOptions } from './cli-options.ts'
 import type { CommandContext, CommandResult, WriteContext } from './command.ts'
 import { chooseContext, chooseTarget, type TargetChoice } from './contexts/target.ts'
 import { readDuration } from './duration.ts'
+import { lines, styled } from './output/view.ts'
 import type { Invocation } from './program.ts'
 
 /** One run of a command: its context, and the registries that it opens. */
@@ -26,6 +27,8 @@ export function createSession(options: CliOptions, invocation: Invocation, isJso
   const intervalMs = readDuration('--interval', text('interval') ?? '2s')
   const choice: TargetChoice = { registry: text('registry'), context: text('context'), env }
   const opened = new Set<ReadOnlyRegistry>()
+  /** A look of a watch uses the source of the one before. */
+  const sources = new Map<string, Promise<ReadOnlyRegistry>>()
   const isInteractive = stdin.isTTY === true && stdout.isTTY === true && !isJson
 
   async function open<Kind extends ReadOnlyRegistry>(make: () => Promise<Kind>, signal: AbortSignal): Promise<Kind> {
@@ -55,7 +58,9 @@ export function createSession(options: CliOptions, invocation: Invocation, isJso
       async openSource(url) {
         const registry = url ?? (await chooseTarget(choice)).registry
         const { createDiscoverySource } = await import('@sd/registry')
-        return open(() => createDiscoverySource(registry, { types: registryTypes }), signal)
+        const source = sources.get(registry) ?? open(() => createDiscoverySource(registry, { types: registryTypes }), signal)
+        sources.set(registry, source)
+        return source
       },
       terminal: isInteractive ? { input: stdin, output: stdout } : undefined,
       repeat: (run) => repeat(run, intervalMs, signal),
@@ -81,13 +86,16 @@ export function createSession(options: CliOptions, invocation: Invocation, isJso
 }
 
 async function* repeat(run: () => Promise<CommandResult>, intervalMs: number, signal: AbortSignal): AsyncIterable<CommandResult> {
+  let last: CommandResult | undefined
   while (!signal.aborted) {
-    yield await run()
     try {
-      await sleep(intervalMs, signal, true)
+      last = await run()
+      yield last
     } catch (error) {
-      if (error instanceof SdError && error.code === 'SD_ABORTED') return
-      throw error
+      if (!last || !(error instanceof SdError && error.retryable)) throw error
+      const line = styled('yellow', `This is the last answer. The next one failed: ${error.message}`)
+      yield { ...last, view: [...last.view, lines(line)] }
     }
+    await sleep(intervalMs, signal, true)
   }
 }

@@ -1,5 +1,5 @@
 import { type ReadOnlyRegistry, SdError, type ServiceInstance } from '@sd/core'
-import type { CommandContext, ReadCommand } from '../command.ts'
+import type { CommandContext, CommandResult, ReadCommand } from '../command.ts'
 import { formatAge } from '../duration.ts'
 import { fields, type Line, lines, styled } from '../output/view.ts'
 import { describeStatus } from '../services/health.ts'
@@ -12,13 +12,21 @@ export const instance: ReadCommand = {
     { name: 'id', description: 'id of the instance, as in sdctl instances' },
   ],
   async run(context) {
-    const found = toInstanceData(await findInstance(await context.openSource(), context))
-    const { label } = await context.target()
-    return {
-      data: { registry: label, instance: found },
-      view: [fields(...describeInstance(found, context.now())), lines(styled('dim', label))],
-    }
+    return show(await context.openSource(), context)
   },
+  async *watch(context) {
+    const source = await context.openSource()
+    yield* context.repeat(() => show(source, context))
+  },
+}
+
+async function show(source: ReadOnlyRegistry, context: CommandContext): Promise<CommandResult> {
+  const found = toInstanceData(await findInstance(source, context))
+  const { label } = await context.target()
+  return {
+    data: { registry: label, instance: found },
+    view: [fields(...describeInstance(found, context.now())), lines(styled('dim', label))],
+  }
 }
 
 /** Finds the instance that the arguments name. @throws SdError `SD_NOT_FOUND` */

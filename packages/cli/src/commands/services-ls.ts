@@ -1,4 +1,4 @@
-import type { ServiceSnapshot, Staleness } from '@sd/core'
+import type { ReadOnlyRegistry, ServiceSnapshot, Staleness } from '@sd/core'
 import type { CommandContext, CommandResult, ReadCommand } from '../command.ts'
 import { lines, styled, table } from '../output/view.ts'
 import { countHealth, describeHealth } from '../services/health.ts'
@@ -8,11 +8,13 @@ import { describeStale, toStaleData } from '../services/stale.ts'
 
 /** `sdctl services ls`: what there is. */
 export const servicesLs: ReadCommand = {
-  run: (context) => list(context),
+  async run(context) {
+    return list(await context.openSource(), context)
+  },
   async *watch(context) {
     const source = await context.openSource()
     if (!source.capabilities.watchAll) {
-      yield* context.repeat(() => list(context))
+      yield* context.repeat(() => list(source, context))
       return
     }
     for await (const { value, stale } of source.watchAll({ signal: context.signal })) {
@@ -21,8 +23,8 @@ export const servicesLs: ReadCommand = {
   },
 }
 
-async function list(context: CommandContext): Promise<CommandResult> {
-  return describe(context, await readServices(await context.openSource(), context.signal))
+async function list(source: ReadOnlyRegistry, context: CommandContext): Promise<CommandResult> {
+  return describe(context, await readServices(source, context.signal))
 }
 
 async function describe(
