@@ -48,10 +48,8 @@ const layers: readonly (readonly string[])[] = [
   // Compositions of all of them.
   ['packages/{app,decorators,gateway-document}'],
   ['packages/gateway-server'],
-  // Frameworks, on that.
-  ['packages/{fastify,nestjs}'],
-  // The command line, which writes services for the frameworks. Only checks need it.
-  ['packages/cli'],
+  // Frameworks, on that, and the command line, which writes services for them.
+  ['packages/{cli,fastify,nestjs}'],
   // What the example apps share.
   ['examples/shop'],
   // Users of all packages. Nothing needs these.
