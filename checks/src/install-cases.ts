@@ -109,12 +109,14 @@ for (const source of [file, environment, center]) await source.close()
 `
 
 /** Every registry and config center with its SDK: must compile with the strictest settings, load, and report an unreachable server. */
-const backends = `import { createConsulConfigSource } from '@sd/config-consul'
+const backends = `import { createConfigSource } from '@sd/config-center'
+import { createConsulConfigSource } from '@sd/config-consul'
 import { createEtcdConfigSource } from '@sd/config-etcd'
 import { createKubernetesConfigSource } from '@sd/config-kubernetes'
 import { createNacosConfigSource } from '@sd/config-nacos'
 import { createZooKeeperConfigSource } from '@sd/config-zookeeper'
 import { SdError } from '@sd/core'
+import { createLock } from '@sd/lock'
 import { createConsulLock } from '@sd/lock-consul'
 import { createEtcdLock } from '@sd/lock-etcd'
 import { createRegistry } from '@sd/registry'
@@ -163,6 +165,7 @@ const centers = [
   createEtcdConfigSource({ servers, prefix: '/orders', operationTimeoutMs }),
   createNacosConfigSource({ servers, dataIds: ['orders.yaml'], operationTimeoutMs }),
   createZooKeeperConfigSource({ servers, operationTimeoutMs }),
+  await createConfigSource('etcd://127.0.0.1:9?operationTimeoutMs=1000'),
 ]
 for (const center of centers) {
   const error = await center.load().then(
@@ -172,7 +175,12 @@ for (const center of centers) {
   if (!(error instanceof SdError) || !error.retryable) throw new Error(\`\${center.name}: \${String(error)}\`)
   await center.close()
 }
-for (const lock of [createConsulLock({ servers, operationTimeoutMs }), createEtcdLock({ servers, operationTimeoutMs })]) {
+const locks = [
+  createConsulLock({ servers, operationTimeoutMs }),
+  createEtcdLock({ servers, operationTimeoutMs }),
+  await createLock('consul://127.0.0.1:9?operationTimeoutMs=1000'),
+]
+for (const lock of locks) {
   const holder = await lock.holder('a').catch((caught: unknown) => caught)
   if (!(holder instanceof SdError)) throw new Error('a lock without a backend')
   await lock.close()
@@ -233,6 +241,7 @@ export const installCases: Readonly<Record<string, InstallCase>> = {
   },
   backends: {
     folders: [
+      ...['config', 'config-center', 'lock'],
       ...['core', 'registry', 'registry-dns', 'registry-failover', 'registry-memory', 'registry-static'],
       ...['connection-consul', 'config-consul', 'lock-consul', 'registry-consul'],
       ...['connection-etcd', 'config-etcd', 'lock-etcd', 'registry-etcd'],

@@ -39,6 +39,7 @@ export {
   type ConfigText,
   checkChosenKey,
   checkConfigKeys,
+  commonPrefixOf,
   readSelection,
   requiredError,
   selectEntries,

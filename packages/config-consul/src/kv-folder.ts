@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer'
-import { type ConfigWrite, conflictError } from '@sd/adapter-kit'
+import { type ConfigWrite, commonPrefixOf, conflictError } from '@sd/adapter-kit'
 import { type ConsulConnection, type Found, type Query, queryOnce } from '@sd/connection-consul'
 import { SdError } from '@sd/core'
 import type { ResolvedConsulConfigSourceOptions } from './options.ts'
@@ -18,7 +18,7 @@ export interface KeyValue {
 
 /** The keys of the KV store below a prefix; keys are relative to the prefix. */
 export interface KvFolder {
-  /** Query for all keys. */
+  /** Query for the selected keys, and for those that begin as they do. */
   readonly query: Query
   /** Decodes the response to `query`. */
   read(found: Found): ReadonlyMap<string, KeyValue>
@@ -45,6 +45,7 @@ const replaced = '0'
 export function createKvFolder(connection: ConsulConnection, settings: ResolvedConsulConfigSourceOptions): KvFolder {
   const { datacenter, name } = settings
   const folder = `${settings.prefix}/`
+  const range = `${folder}${commonPrefixOf(settings)}`
   const dc = datacenter === undefined ? {} : { dc: datacenter }
 
   /** Consul's index for `ifRevision`; 0 means that the key must not exist. */
@@ -72,7 +73,7 @@ export function createKvFolder(connection: ConsulConnection, settings: ResolvedC
   }
 
   return {
-    query: ({ client }, call) => client.kv.get({ ...call, ...dc, key: folder, recurse: true, buffer: true }),
+    query: ({ client }, call) => client.kv.get({ ...call, ...dc, key: range, recurse: true, buffer: true }),
 
     read({ body = [] }) {
       if (!Array.isArray(body)) throw new SdError('SD_MALFORMED', `Expected an array of the keys below ${folder}`)

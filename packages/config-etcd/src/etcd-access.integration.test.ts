@@ -78,6 +78,21 @@ describe.runIf(etcd)('with users', { timeout: 60_000 }, () => {
     await expect(probeWatch((options) => source.watch(options), limitMs).ended).rejects.toMatchObject({ code: 'SD_DENIED' })
   })
 
+  test('with keys, permission on what they begin with is sufficient: nothing else is read', async () => {
+    const role = await root.role('narrow').create()
+    await role.grant({ permission: 'Read', range: Range.prefix('/wide/part') })
+    await (await root.user('narrow').create('narrow-secret')).addRole('narrow')
+    const [servers, credentials] = [[`127.0.0.1:${server.port}`], { username: 'narrow', password: 'narrow-secret' }]
+    const source = open({ servers, prefix: '/wide', keys: ['part-one', 'part-two'], credentials })
+    const probe = probeWatch((options) => source.watch(options), limitMs)
+    for (const key of ['part-two', 'part-other', 'other']) await root.put(`/wide/${key}`).value(key)
+    await probe.until(({ entries }) => expect(entries.map(({ content }) => content)).toEqual(['part-two']))
+    await root.put('/wide/part-one').value('part-one')
+    await probe.until(({ entries }) => expect(entries.map(({ content }) => content)).toEqual(['part-one', 'part-two']))
+    await probe.stop()
+    await expect(open({ servers, prefix: '/wide', credentials }).load()).rejects.toMatchObject({ code: 'SD_DENIED' })
+  })
+
   test('a rotated password is requested again', async () => {
     let password = 'writer-secret'
     const source = openAs(() => ({ username: 'writer', password }))

@@ -3,6 +3,7 @@ import {
   type ConfigText,
   type ConfigWrite,
   checkChosenKey,
+  commonPrefixOf,
   conflictError,
   createConfigDocument,
   selectEntries,
@@ -24,6 +25,7 @@ export function createEtcdConfigSource(options: EtcdConfigSourceOptions = {}): W
   const { keys, name, operationTimeoutMs } = settings
   const connection = createEtcdConnection(settings)
   const folder = `${settings.prefix}/`
+  const range = `${folder}${commonPrefixOf(settings)}`
 
   function toDocument({ entries }: KeyValues, previous?: ConfigDocument): ConfigDocument {
     const texts = new Map<string, ConfigText>()
@@ -47,9 +49,9 @@ export function createEtcdConfigSource(options: EtcdConfigSourceOptions = {}): W
     name,
     capabilities,
     operationTimeoutMs,
-    read: async () => toDocument(await connection.run((client) => listPrefix(client, folder))),
+    read: async () => toDocument(await connection.run((client) => listPrefix(client, range))),
     follow: ({ offer, previous, signal }) =>
-      followPrefix(connection, folder, { signal, onChange: (all) => offer(toDocument(all, previous())) }),
+      followPrefix(connection, range, { signal, onChange: (all) => offer(toDocument(all, previous())) }),
     put: async (content, write) =>
       toConfigEntry(settings, write.key, { content, revision: String(await change(content, write)) }),
     remove: async (write) => void (await change(undefined, write)),

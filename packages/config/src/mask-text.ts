@@ -1,4 +1,13 @@
-import { type ConfigEntry, MASK, type Masking, masking as usualMasking } from '@sd/core'
+import {
+  type ConfigEntry,
+  checkKnownKeys,
+  checkObject,
+  checkText,
+  invalidError,
+  MASK,
+  type Masking,
+  masking as usualMasking,
+} from '@sd/core'
 import { readConfigText } from './read-text.ts'
 import { secretTexts } from './secrets.ts'
 
@@ -38,9 +47,13 @@ export function maskConfigEntry(
  * Creates a function that masks the secrets of some texts in single lines, such as those of a diff.
  *
  * @param contents all texts that the lines are from, such as two versions of an entry
+ * @throws SdError `SD_INVALID` that names the argument
  */
 export function createConfigLineMask(contents: readonly string[], options: ConfigLineMaskOptions): (line: string) => string {
-  const { key, masking = usualMasking, parse = (content) => readConfigText(content, { key }) } = options
+  checkKnownKeys('', checkObject('options', options), ['key', 'masking', 'parse'])
+  if (!Array.isArray(contents)) throw invalidError('contents', contents, 'an array of texts')
+  const { masking = usualMasking, parse = (content) => readConfigText(content, { key }) } = options
+  const key = checkText('key', options.key, 1_024)
   if (masking.isSecretPath(key.replace(/\.[^./]*$/, '').split('/'))) return () => MASK
   const secrets = new Set<string>()
   for (const content of contents) {

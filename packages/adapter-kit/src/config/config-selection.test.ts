@@ -1,5 +1,12 @@
 import { expect, test } from 'vitest'
-import { type ConfigText, checkChosenKey, checkConfigKeys, readSelection, selectEntries } from './config-selection.ts'
+import {
+  type ConfigText,
+  checkChosenKey,
+  checkConfigKeys,
+  commonPrefixOf,
+  readSelection,
+  selectEntries,
+} from './config-selection.ts'
 
 const texts = new Map<string, ConfigText>([
   ['b.yaml', { content: 'x: 1', revision: '2' }],
@@ -50,4 +57,14 @@ test('the keys of a source are a non-empty list without duplicates, and only the
   checkChosenKey(undefined, 'a')
   checkChosenKey(['a', 'b'], 'b')
   expect(() => checkChosenKey(['a', 'b'], 'c')).toThrow('one of a, b')
+})
+
+test.each([
+  [undefined, ''],
+  [['orders.yaml'], 'orders.yaml'],
+  [['app/one', 'app/two'], 'app/'],
+  [['a', 'b'], ''],
+  [['a😀', 'a😁'], 'a'],
+])('the keys %j have the common prefix %j', (keys, prefix) => {
+  expect(commonPrefixOf({ keys, format: undefined })).toBe(prefix)
 })

@@ -61,6 +61,14 @@ export function readSelection(
   }
 }
 
+/** The text that all keys begin with, so that a backend can be asked for little more than them; empty for all keys. */
+export function commonPrefixOf({ keys = [] }: ConfigSelection): string {
+  let prefix = keys[0] ?? ''
+  // Half of a surrogate pair can't be sent.
+  while (!prefix.isWellFormed() || !keys.every((key) => key.startsWith(prefix))) prefix = prefix.slice(0, -1)
+  return prefix
+}
+
 /** Creates the entry of a text. */
 export function toConfigEntry({ format }: ConfigSelection, key: string, text: ConfigText): ConfigEntry {
   const { content, revision, updatedAt } = text
