@@ -80,7 +80,7 @@ export function createFleet(options: FleetOptions): Fleet {
   const resolved = resolveFleetOptions(options)
   const { source, services, maxServices, onError, allowedNetworks, token, tls, allowInsecure, intervalMs } = resolved
   const registry = createRegistryView({ source, services, maxServices, onError })
-  const client = createAdminClient({ networks: allowedNetworks, token, tls, allowInsecure })
+  const client = createAdminClient({ networks: allowedNetworks, token, tls, allowInsecure, onError })
   const state = new FleetState(resolved, registry)
   const watchers = new Set<LatestWins<FleetModel>>()
   const closing = new AbortController()

@@ -7,6 +7,8 @@ import { askDoubts } from './process/ask-views.ts'
 import { pollProcesses } from './process/poll.ts'
 import type { RegistryView } from './registry/registry-view.ts'
 
+/** Shortest time between two models of one round, in milliseconds: a large one takes some time to build. */
+const minPublishMs = 1_000
 /** Longest time to wait for the first list of services, in milliseconds. */
 const firstListMs = 5_000
 
@@ -42,7 +44,7 @@ export function createPoller({ options, state, registry, client, publish }: Poll
     await registry.ready(firstListMs)
     for (const { target } of state.findProcesses(Date.now())) client.forget(target)
     // A round with many processes that do not answer takes long; what is known is shown before it ends.
-    const meanwhile = setInterval(() => publish(state.update(Date.now())), options.intervalMs)
+    const meanwhile = setInterval(() => publish(state.update(Date.now())), Math.max(minPublishMs, options.intervalMs))
     try {
       await pollProcesses(state.table.due(Date.now()), {
         client,

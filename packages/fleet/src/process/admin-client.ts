@@ -59,23 +59,30 @@ export interface AdminClientOptions {
   readonly token: Exclude<FleetToken, string>
   readonly tls: TlsOptions | undefined
   readonly allowInsecure: boolean
+  /** Receives failures of `token`, once until it succeeds. */
+  readonly onError: (error: SdError) => void
 }
 
 /** Creates a client for admin endpoints. Connections to at most 512 endpoints are kept open. */
-export function createAdminClient({ networks, token, tls, allowInsecure }: AdminClientOptions): AdminClient {
+export function createAdminClient({ networks, token, tls, allowInsecure, onError }: AdminClientOptions): AdminClient {
   const limits = { keepAlive: true, maxSockets: 4, maxFreeSockets: 1, timeout: 60_000 }
   const agent = new Agent(limits)
   const secureAgent = new SecureAgent(limits)
   const certificates = followAgentCertificates(secureAgent, tls && createTlsSource(tls))
   const kept = new Set<string>()
+  let isTokenFailing = false
 
   async function readToken(target: Target): Promise<string | undefined> {
     try {
       const given = await token(target.instances[0]?.service)
-      return given === undefined ? undefined : checkToken(given)
-    } catch (error) {
-      // Its text may contain a secret of the application.
-      throw new SdError('SD_DENIED', 'The option token failed', { cause: error, origin: 'local' })
+      const checked = given === undefined ? undefined : checkToken(given)
+      isTokenFailing = false
+      return checked
+    } catch (cause) {
+      if (!isTokenFailing) onError(new SdError('SD_DENIED', 'The option token failed', { cause, origin: 'local' }))
+      isTokenFailing = true
+      // Without the cause, which may contain a secret: this one is part of the model.
+      throw new SdError('SD_DENIED', 'The option token failed', { origin: 'local' })
     }
   }
 

@@ -16,24 +16,15 @@ export interface Target extends ProcessAddress {
   readonly instances: readonly { readonly service: string; readonly instanceId: string }[]
 }
 
+const addressPattern = /^(?:(https?):\/\/)?(?:\[([\da-f:.]+)\]|([\w.-]+)):(\d{1,5})$/i
+
 /** Reads `host:port`, `http://host:port` or `https://host:port`. @throws SdError `SD_INVALID` that names the field */
 export function readProcessAddress(field: string, text: unknown): ProcessAddress {
-  const given = typeof text === 'string' ? text : ''
-  const url = URL.parse(given.includes('://') ? given : `http://${given}`)
-  const isPlain =
-    url !== null &&
-    /^https?:$/.test(url.protocol) &&
-    url.pathname === '/' &&
-    `${url.username}${url.password}${url.search}${url.hash}` === ''
-  const port = isPlain ? readPort(url) : 0
-  if (!isPlain || port === 0) throw invalidError(field, text, 'host:port, or https://host:port')
-  return { host: url.hostname.replace(/^\[(.*)\]$/, '$1'), port, isSecure: url.protocol === 'https:' }
-}
-
-/** `URL` leaves out the port that is usual for the protocol. */
-function readPort({ port, protocol, host }: URL): number {
-  if (port !== '') return Number(port)
-  return host === '' ? 0 : protocol === 'https:' ? 443 : 80
+  const [, protocol = 'http', ipv6, name, digits] = addressPattern.exec(typeof text === 'string' ? text : '') ?? []
+  const host = ipv6 ?? name
+  const port = Number(digits)
+  if (host === undefined || port < 1 || port > 65_535) throw invalidError(field, text, 'host:port, or https://host:port')
+  return { host, port, isSecure: protocol.toLowerCase() === 'https' }
 }
 
 /** Result of {@link findTargets}. */
