@@ -13,6 +13,7 @@ const suites: Readonly<Record<string, () => Promise<readonly Finding[]>>> = {
   scale: async () => (await import('./scale.ts')).benchScale(),
   core: async () => (await import('./core-package.ts')).benchCore(),
   registries: async () => (await import('./registries/index.ts')).benchRegistries(),
+  fleet: async () => (await import('./fleet/index.ts')).benchFleet(),
   config: async () => (await import('./config/index.ts')).benchConfig(),
 }
 

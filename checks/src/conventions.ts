@@ -71,6 +71,7 @@ const allowedDependencies: Readonly<Record<string, readonly string[]>> = {
   decorators: ['@sd/client', '@sd/config', '@sd/discovery', '@sd/operations'],
   discovery: ['@sd/health'],
   fastify: ['@sd/app'],
+  fleet: ['@sd/admin'],
   gateway: ['@sd/client'],
   'gateway-compress': ['@sd/gateway'],
   'gateway-ip-access': ['@sd/gateway'],

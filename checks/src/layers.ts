@@ -39,14 +39,14 @@ const layers: readonly (readonly string[])[] = [
   ['packages/client'],
   // Packages for servers and observability, on top of the client. The lanes of balancer-subset are interceptors of calls.
   [
-    'packages/{alerts,axios,balancer-subset,client-grpc,config-center,fault-injection,gateway,lifecycle,lock,logging,operations,registry,server-limits}',
+    'packages/{admin,alerts,axios,balancer-subset,client-grpc,config-center,fault-injection,gateway,lifecycle,lock,logging,operations,registry,server-limits}',
     'packages/{logging,metrics,tracing}-*',
     'packages/gateway-!(document|server)',
     'packages/http-cache',
     'test/edge',
   ],
   // Compositions of all of them.
-  ['packages/{app,decorators,gateway-document}'],
+  ['packages/{app,decorators,fleet,gateway-document}'],
   ['packages/gateway-server'],
   // Frameworks, on that, and the command line, which writes services for them.
   ['packages/{cli,fastify,nestjs}'],

@@ -17,6 +17,7 @@ const budgets: Readonly<Record<string, { readonly packed: number; readonly bundl
   'adapter-kit': { packed: 60_000, bundled: 16_000 },
   'breaker-kit': { packed: 25_000, bundled: 8_000 },
   'rate-limit-kit': { packed: 20_000, bundled: 6_000 },
+  fleet: { packed: 80_000, bundled: 30_000 },
   client: { packed: 160_000, bundled: 50_000 },
 }
 

@@ -1,5 +1,15 @@
 import type { AdminControl, SystemReport } from '@sd/admin'
-import type { AlertsAnswer, ConfigAnswer, GatewayAnswer, HealthStatus, LockAnswer, StateReport, WireError } from '@sd/core'
+import type {
+  AlertsAnswer,
+  ConfigAnswer,
+  GatewayAnswer,
+  HealthAnswer,
+  HealthStatus,
+  LifecycleAnswer,
+  LockAnswer,
+  StateReport,
+  WireError,
+} from '@sd/core'
 
 // The reader's model: plain JSON data, so that it can be sent to a page as it is. Times are in Unix milliseconds.
 
@@ -9,7 +19,10 @@ export interface FleetModel {
   /** The registry, and since when it is unreachable. */
   readonly registry: {
     readonly name: string
+    /** Its URL without credentials; empty if it was not given. */
     readonly url: string
+    /** Whether the list of services has been read at least once. */
+    readonly isKnown: boolean
     readonly staleSince?: number | undefined
     readonly lastError?: WireError | undefined
   }
@@ -20,13 +33,21 @@ export interface FleetModel {
   readonly problems: readonly Problem[]
   /** What changed in the last five minutes, latest first; at most 1,000. */
   readonly changes: readonly FleetChange[]
-  /** Processes and services that were left out, because there are more than the limits allow. */
-  readonly omitted: { readonly services: number; readonly processes: number }
+  /** What was left out, because there is more than the limits allow. */
+  readonly omitted: {
+    readonly services: number
+    readonly instances: number
+    readonly processes: number
+    readonly edges: number
+    readonly problems: number
+  }
 }
 
 /** A service that is registered, or that is called. */
 export interface FleetService {
   readonly service: string
+  /** Whether the registry lists an instance of it. */
+  readonly isRegistered: boolean
   readonly instances: readonly FleetInstance[]
   readonly versions: readonly string[]
   /** Declared dependencies of its instances. */
@@ -39,6 +60,8 @@ export interface FleetService {
 
 /** Calls over the last minute, as the callers see them. */
 export interface Traffic {
+  /** Number of calls, or of attempts for an instance. */
+  readonly total: number
   readonly perSecond: number
   /** From 0 to 1. */
   readonly failedShare: number
@@ -47,6 +70,10 @@ export interface Traffic {
   readonly p99Ms?: number | undefined
   /** Failures in the last minute by code. */
   readonly failed: Readonly<Record<string, number>>
+  /** Calls in the last minute that a policy refused, by policy and name, such as `breaker orders`. */
+  readonly refused: Readonly<Record<string, number>>
+  /** Retries in the last minute. */
+  readonly retries: number
 }
 
 /** An instance of a service. */
@@ -67,15 +94,28 @@ export interface FleetInstance {
   readonly traffic: Traffic
   /** Id of its process, if that has an admin endpoint that answers. */
   readonly processId?: string | undefined
-  /** How each caller sees it. */
-  readonly views: readonly {
-    readonly caller: string
-    readonly processId: string
-    readonly gets: boolean
-    readonly reason?: string | undefined
-    readonly latencyMs: number
-    readonly active: number
-  }[]
+  /**
+   * How callers see it. It is filled by `explain`, and while polling for callers that exclude an endpoint of the service; an entry
+   * is kept for a minute.
+   */
+  readonly views: readonly InstanceView[]
+}
+
+/** An instance as one caller sees it. */
+export interface InstanceView {
+  /** Name of the calling process. */
+  readonly caller: string
+  readonly processId: string
+  /** Whether it may be picked. */
+  readonly gets: boolean
+  /** Why it gets nothing; absent if it may be picked. */
+  readonly reason?: string | undefined
+  /** Time to response headers in milliseconds, a peak EWMA; 0 before the first response. */
+  readonly latencyMs: number
+  /** Attempts in progress. */
+  readonly active: number
+  /** When the caller was asked. */
+  readonly at: number
 }
 
 /** A process with an admin endpoint. */
@@ -84,17 +124,30 @@ export interface FleetProcess {
   /** Name for people, such as `orders-1`. */
   readonly name: string
   readonly services: readonly { readonly service: string; readonly instanceId: string }[]
-  /** The address that was asked. */
+  /** Origin that was asked, such as `http://10.0.0.1:9465`. */
   readonly address: string
+  /**
+   * `answers`: the last poll had an answer. `silent`: it does not respond. `refuses`: it responds with something else than a
+   * snapshot, or its address may not be asked; see `lastError`. What it answered before is kept.
+   */
   readonly state: 'answers' | 'silent' | 'refuses'
+  /** When it entered that state. */
   readonly since: number
+  /** When it last answered; absent if it never did. */
+  readonly answeredAt?: number | undefined
   readonly lastError?: WireError | undefined
+  /** Add it to times of its clock, such as those in `states`, to compare them with times of this model. */
+  readonly clockOffsetMs: number
+  readonly host?: string | undefined
+  readonly pid?: number | undefined
   readonly startedAt?: number | undefined
   readonly node?: string | undefined
   readonly packages: Readonly<Record<string, readonly string[]>>
   readonly controls: readonly AdminControl[]
   readonly system?: SystemReport | undefined
   readonly states: readonly StateReport[]
+  readonly lifecycles: readonly LifecycleAnswer[]
+  readonly health: readonly HealthAnswer[]
   readonly configs: readonly ConfigAnswer[]
   readonly alerts: readonly AlertsAnswer[]
   readonly locks: readonly LockAnswer[]
@@ -109,6 +162,18 @@ export interface FleetEdge {
   /** Whether it was seen, declared by `needs`, or both. */
   readonly kind: 'observed' | 'declared' | 'both'
   readonly traffic: Traffic
+}
+
+/** Traffic in one step of the recorded past. */
+export interface TrafficPoint {
+  /** Start of the step. */
+  readonly at: number
+  /** Calls per second, or attempts per second of an instance. */
+  readonly perSecond: number
+  /** From 0 to 1. */
+  readonly failedShare: number
+  readonly meanMs?: number | undefined
+  readonly p99Ms?: number | undefined
 }
 
 /** What a problem, change or link is about. */
@@ -136,11 +201,26 @@ export interface Problem {
   readonly since?: number | undefined
 }
 
+/** What kind of thing changed. */
+export type ChangeKind =
+  | 'registry'
+  | 'instance'
+  | 'health'
+  | 'version'
+  | 'process'
+  | 'registration'
+  | 'breaker'
+  | 'panic'
+  | 'config'
+  | 'lock'
+  | 'gateway'
+  | 'alert'
+
 /** Something that changed. */
 export interface FleetChange {
   readonly id: string
   readonly at: number
-  readonly kind: string
+  readonly kind: ChangeKind
   readonly about: Ref
   readonly text: string
   readonly severity: 'info' | 'warning' | 'critical'
