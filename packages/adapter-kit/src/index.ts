@@ -45,8 +45,8 @@ export {
   selectEntries,
   toConfigEntry,
 } from './config/config-selection.ts'
-export type { TakenLock } from './lock/held-locks.ts'
 export { assembleLock, type LockAdapter, type TakeOptions } from './lock/assemble-lock.ts'
+export type { TakenLock } from './lock/held-locks.ts'
 export { keepSession, watchHeldLock } from './lock/lock-session.ts'
 export {
   type AssembledReadOnlyRegistry,
