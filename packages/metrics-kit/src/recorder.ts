@@ -3,6 +3,7 @@ import type { RecorderOptions } from './options.ts'
 import { recordCalls } from './record-calls.ts'
 import { recordComponents } from './record-components.ts'
 import { recordGateways } from './record-gateways.ts'
+import { recordLocks } from './record-locks.ts'
 import { recordStates } from './record-states.ts'
 import { createRecorderContext } from './recorder-context.ts'
 
@@ -22,6 +23,7 @@ export function recordTelemetry(sink: MetricSink, options: RecorderOptions): () 
     const context = createRecorderContext(sink, options, (end) => ends.push(end))
     recordCalls(context)
     recordComponents(context)
+    recordLocks(context)
     recordGateways(context)
     recordStates(context)
     return close

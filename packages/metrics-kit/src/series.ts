@@ -28,7 +28,7 @@ export interface GaugeSeries {
 
 /** The series of a histogram. */
 export interface HistogramSeries {
-  /** Records an observation. @param exemplar labels of the exemplar; none by default */
+  /** Records an observation. @param exemplar labels of the exemplar; none by default @throws SdError `SD_INVALID` if the value is not finite */
   observe(values: LabelValues, value: number, exemplar?: Readonly<Record<string, string>>): void
 }
 
@@ -146,7 +146,12 @@ export function createSeriesFactory(
       function* readObservers(): Generator<Observer> {
         for (const { observer } of all.all()) yield observer
       }
-      return { observe: (values, value, exemplar) => all.of(values).observer.record(value, exemplar) }
+      return {
+        observe(values, value, exemplar) {
+          if (!Number.isFinite(value)) throw invalidError('value', value, 'a finite number')
+          all.of(values).observer.record(value, exemplar)
+        },
+      }
     },
     noteService(service) {
       if (!reached.get(service)) reached.set(service, true)

@@ -7,12 +7,11 @@ import { publishTelemetry } from '@sd/core'
 import { createDiscovery, type Discovery } from '@sd/discovery'
 import { createMemoryRegistry } from '@sd/registry-memory'
 import { obtainServer, type PrometheusServer, startPrometheus } from '@sd/test-servers'
-import { eventually } from '@sd/testing'
+import { createTelemetryCall, eventually, publishEverything } from '@sd/testing'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Metrics, type MetricsServer, serveMetrics } from './index.ts'
 import { alertsPath, readAlerts } from './testing/alerts.ts'
 import { readExpressions } from './testing/dashboard.ts'
-import { createCall, publishEverything } from './testing/publish-everything.ts'
 import { startEverything } from './testing/run-everything.ts'
 
 const source = await obtainServer('prometheus', { own: true })
@@ -85,7 +84,7 @@ describe.runIf(source)('a real Prometheus', () => {
     unpublish = publishEverything()
     metrics.addCollector({ name: 'broken', intervalMs: 200, collect: () => Promise.reject(new Error('broken')) })
     for (let index = 0; index < 50; index++) {
-      publishTelemetry('sd:v1:call:hedge', { call: createCall({ service: `service-${index}` }), attempt: 2, afterMs: 1 })
+      publishTelemetry('sd:v1:call:hedge', { call: createTelemetryCall({ service: `service-${index}` }), attempt: 2, afterMs: 1 })
     }
     await eventually(async () => expect(await read('sd_retry_budget_available{service="orders"}')).toBe(11), 20_000)
     // A rate needs two samples, and a new counter has not grown yet, so only the existence of a result is checked, not its value.

@@ -33,10 +33,3 @@ test.each(['text', 'openmetrics'] as const)('it is written as a histogram of pro
   expect(await write(ours)).toEqual(await write(theirs))
   expect((await ours.get()).values.map(({ value }) => value)).toEqual((await theirs.get()).values.map(({ value }) => value))
 })
-
-test.each([Number.NaN, Number.POSITIVE_INFINITY])('the value %d is refused', (value) => {
-  const histogram = new SeriesHistogram({ ...definition, buckets: [...buckets] })
-  const series = histogram.createValues({})
-  expect(() => series.record(value)).toThrow(/Invalid value/)
-  expect(series.sum).toBe(0)
-})

@@ -1,4 +1,3 @@
-import { invalidError } from '@sd/core'
 import type { Labels, Observer } from '@sd/metrics-kit'
 import { Histogram, type HistogramConfiguration, type MetricObjectWithValues, type MetricValueWithName } from 'prom-client'
 
@@ -31,9 +30,8 @@ export class HistogramValues implements Observer {
     this.#bounds = bounds
   }
 
-  /** Records an observation. @param exemplar labels of the exemplar @throws SdError `SD_INVALID` if the value is not finite */
+  /** Records an observation. @param exemplar labels of the exemplar */
   record(value: number, exemplar?: Readonly<Record<string, string>>): void {
-    if (!Number.isFinite(value)) throw invalidError('value', value, 'a finite number')
     const bounds = this.#bounds
     let bucket = 0
     while (bucket < bounds.length && value > (bounds[bucket] as number)) bucket++
