@@ -25,7 +25,11 @@ function recordBalancers({ series, listen }: RecorderContext): void {
   const sessions = series.counter('sticky.session_changes')
   const subsetPicks = series.counter('subset.picks')
   listen('sd:v1:sticky:pick', ({ service, balancer, outcome }) => stickyPicks.add([service, balancer, outcome]))
-  listen('sd:v1:sticky:session', ({ service, balancer, change }) => sessions.add([service, balancer, change]))
+  listen('sd:v1:sticky:session', ({ service, balancer, change }) => {
+    sessions.add([service, balancer, change])
+    // So that the first eviction is an increase: Prometheus takes the first value of a series as its start.
+    if (change === 'started') sessions.add([service, balancer, 'evicted'], 0)
+  })
   listen('sd:v1:subset:pick', ({ service, subset, outcome }) => subsetPicks.add([service, subset, outcome]))
 }
 

@@ -21,6 +21,8 @@ export function recordLocks({ series, listen }: RecorderContext): void {
     changes.add([lock, state])
     const id = JSON.stringify([lock, key, token])
     if (state === 'acquired') {
+      // So that the first loss is an increase: Prometheus takes the first value of a series as its start.
+      changes.add([lock, 'lost'], 0)
       if (holds.size < maxHeld) holds.set(id, { since: performance.now(), countedIn: held.add([lock], 1) })
       return
     }

@@ -74,7 +74,11 @@ test('balancers', () => {
     [`${sticky},outcome=hit`]: 1,
     [`${sticky},outcome=unkeyed`]: 1,
   })
-  expect(sink.read('sticky.session_changes')).toEqual({ [`${sticky},change=started`]: 1, [`${sticky},change=expired`]: 1 })
+  expect(sink.read('sticky.session_changes')).toEqual({
+    [`${sticky},change=started`]: 1,
+    [`${sticky},change=evicted`]: 0,
+    [`${sticky},change=expired`]: 1,
+  })
   expect(sink.read('subset.picks')).toEqual({
     'service=orders,subset=canary,outcome=subset': 1,
     'service=orders,subset=unknown,outcome=base': 1,

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import type { Metrics } from './index.ts'
-import { readAlerts } from './testing/alerts.ts'
 import { readExpressions, readRowTitles, readVariableQueries } from './testing/dashboard.ts'
+import { alertRules, packageFolder, recordingRules, ruleFiles } from './testing/rules.ts'
 import { startEverything } from './testing/run-everything.ts'
 
 /** Members of prom-client's metrics that its types omit. */
@@ -66,13 +66,26 @@ describe('the dashboard', () => {
   })
 })
 
-describe('the alert rules', () => {
-  test.each(readAlerts())('$alert knows its metrics and labels, and has a summary', ({ expr, labels, annotations }) => {
+describe('the rules', () => {
+  test.each(alertRules)('$alert knows its metrics and labels, and has a summary', ({ expr, labels, annotations }) => {
     checkNames(expr)
     expect(['critical', 'warning']).toContain(labels['severity'])
-    const used = [...(annotations['summary'] ?? '').matchAll(/\$labels\.(\w+)/g)].map(([, label]) => label)
+    const used = Object.values(annotations).flatMap((text) => [...text.matchAll(/\$labels\.(\w+)/g)].map(([, label]) => label))
     expect(annotations['summary']).toMatch(/^[A-Z1].*\.$/)
     expect(readLabels(expr)).toEqual(expect.arrayContaining(used))
+  })
+
+  test.each(recordingRules)('$record knows its metrics and labels', ({ record, expr }) => {
+    expect(record).toMatch(/^job_(service|route):sd_[a-z_]+:[a-z0-9_]+$/)
+    // Recorded series have names of their own.
+    const measured = expr.replaceAll(/\w+:\w+:\w+/g, 'sd_calls_active')
+    checkNames(measured)
+  })
+
+  test.each(ruleFiles)('%s has a case of promtool for each rule', (file) => {
+    const tests = readFileSync(`${packageFolder}/src/testing/rule-tests/${file.replace('rules/', '')}`, 'utf8')
+    const names = [...readFileSync(`${packageFolder}/${file}`, 'utf8').matchAll(/- (?:alert|record): (\S+)/g)].map(([, name]) => name)
+    for (const name of names) expect(tests).toContain(name?.includes(':') ? name : `${name} stays quiet`)
   })
 })
 

@@ -23,7 +23,14 @@ export {
   type ReceivedSpan,
   startOtelCollector,
 } from './otelcol.ts'
-export { type PrometheusOptions, type PrometheusSample, type PrometheusServer, startPrometheus } from './prometheus.ts'
+export {
+  type PrometheusOptions,
+  type PrometheusRule,
+  type PrometheusSample,
+  type PrometheusServer,
+  startPrometheus,
+} from './prometheus.ts'
+export { runPromtool } from './promtool.ts'
 export { recipes, type ServerName } from './recipes.ts'
 export { type RedisOptions, type RedisServer, startRedis } from './redis.ts'
 export { createRotation, type Rotation } from './rotation.ts'
