@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs'
+import { metricTable, prometheusNameOf } from '@sd/metrics-kit'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import type { Metrics } from './index.ts'
-import { readExpressions, readRowTitles, readVariableQueries } from './testing/dashboard.ts'
+import { readExpressions, readGridPositions, readRowTitles, readVariableQueries } from './testing/dashboard.ts'
 import { alertRules, packageFolder, recordingRules, ruleFiles } from './testing/rules.ts'
 import { startEverything } from './testing/run-everything.ts'
 
@@ -23,14 +24,18 @@ beforeAll(async () => {
 })
 afterAll(() => metrics.close())
 
-test('the README lists every metric with its type and labels', () => {
-  const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8')
-  const listed = [...readme.matchAll(/^\| `(sd_\w+)` *\| (\w+) *\| (.*?) *\|/gm)].map(([, name, type, labels = '']) => ({
+test('the metrics are those of the table, and the README lists those of collectors', () => {
+  const readme = readFileSync(`${packageFolder}/README.md`, 'utf8')
+  const listed = [...readme.matchAll(/^\| `(sd_\w+)` *\| (\w+) *\| (.*?) *\|/gm)].map(([, name = '', type = '', labels = '']) => ({
     name,
     type,
     labelNames: [...labels.matchAll(/`(\w+)`/g)].map(([, label]) => label),
   }))
-  expect(listed).toEqual(known.map(({ name, type, labelNames }) => ({ name, type, labelNames })))
+  const table = metricTable.map((row) => ({ name: `sd_${prometheusNameOf(row)}`, type: row.kind, labelNames: row.labels }))
+  const byName = (one: { readonly name: string }, other: { readonly name: string }): number => one.name.localeCompare(other.name)
+  expect([...table, ...listed].sort(byName)).toEqual(
+    known.map(({ name, type, labelNames }) => ({ name, type, labelNames })).sort(byName),
+  )
 })
 
 test('names have base units and the suffixes of their types', () => {
@@ -50,6 +55,7 @@ describe('the dashboard', () => {
       'Latency',
       'Errors',
       'Resilience',
+      'Balancing and locks',
       'Registry',
       'Gateway',
       'Configuration',
@@ -59,6 +65,13 @@ describe('the dashboard', () => {
   })
 
   test.each([...expressions, ...readVariableQueries()])('knows the metrics and labels of %s', checkNames)
+
+  test('has no panels that overlap', () => {
+    const cells = readGridPositions().flatMap(({ x, y, w, h }) =>
+      Array.from({ length: w * h }, (_, cell) => `${x + (cell % w)}:${y + Math.floor(cell / w)}`),
+    )
+    expect(new Set(cells).size).toBe(cells.length)
+  })
 
   test('shows every metric', () => {
     const shown = new Set(expressions.flatMap((expression) => expression.match(/\bsd_\w+/g) ?? []).map(findMetric))
