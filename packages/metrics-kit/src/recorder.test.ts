@@ -1,11 +1,5 @@
 import { publishTelemetry, reportStates, SdError } from '@sd/core'
-import {
-  createHostileValues,
-  createSeededRandom,
-  createTelemetryCall,
-  publishEverything,
-  stateReports,
-} from '@sd/testing'
+import { createHostileValues, createSeededRandom, createTelemetryCall, publishEverything, stateReports } from '@sd/testing'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { metricTable, type RecorderOptions, recordTelemetry, resolveIdleMs, resolveMeasureOptions } from './index.ts'
 import { createMemorySink, type MemorySink } from './testing/memory-sink.ts'
@@ -157,7 +151,12 @@ describe('states', () => {
     const sink = start()
     open.push(reportStates(() => stateReports))
     const more = { kind: 'config', config: 'app', version: 1, updatedAt: 1, staleSources: [], refusedSources: [] } as const
-    open.push(reportStates(() => [{ kind: 'retry-budget', service: 'orders', available: 4 }, { ...more, degradedForMs: 0 }]))
+    open.push(
+      reportStates(() => [
+        { kind: 'retry-budget', service: 'orders', available: 4 },
+        { ...more, degradedForMs: 0 },
+      ]),
+    )
     expect(sink.read('retry_budget.available')).toEqual({ 'service=orders': 15 })
     expect(sink.read('config.version')).toEqual({ 'config=app': 3 })
   })
@@ -197,7 +196,13 @@ test('arbitrary events throw nothing, and add nothing that is not a number', () 
   const random = createSeededRandom(7)
   const sink = start()
   const odd = (): unknown => (random() < 0.5 ? hostile.next() : 'x')
-  const channels = ['sd:v1:call:hedge', 'sd:v1:call:hedged', 'sd:v1:sticky:pick', 'sd:v1:subset:pick', 'sd:v1:lock:state'] as const
+  const channels = [
+    'sd:v1:call:hedge',
+    'sd:v1:call:hedged',
+    'sd:v1:sticky:pick',
+    'sd:v1:subset:pick',
+    'sd:v1:lock:state',
+  ] as const
   for (let round = 0; round < 1_000; round++) {
     const event = { call: { service: odd() }, service: odd(), balancer: odd(), outcome: odd(), subset: odd(), winner: odd() }
     const channel = channels[Math.floor(random() * channels.length)] ?? 'sd:v1:call:hedge'

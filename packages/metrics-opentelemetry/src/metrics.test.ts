@@ -129,7 +129,10 @@ test('uses the provider that is registered with the API', async () => {
   const reader = new ManualReader()
   const provider = new MeterProvider({ readers: [reader] })
   api.setGlobalMeterProvider(provider)
-  open.push(() => provider.shutdown(), () => api.disable())
+  open.push(
+    () => provider.shutdown(),
+    () => api.disable(),
+  )
   using metrics = createOpenTelemetryMetrics()
   endCall('orders')
   const { scopeMetrics } = (await reader.collect()).resourceMetrics

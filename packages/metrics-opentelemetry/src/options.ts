@@ -37,9 +37,7 @@ export interface ResolvedOpenTelemetryMetricsOptions extends ResolvedMeasureOpti
 const keys = ['meterProvider', 'meter', 'prefix', 'names', 'buckets', 'instanceLabels', 'maxSeries', 'onError']
 
 /** Validates the options and fills in defaults. @throws SdError `SD_INVALID` that names the option */
-export function resolveOpenTelemetryMetricsOptions(
-  options: OpenTelemetryMetricsOptions,
-): ResolvedOpenTelemetryMetricsOptions {
+export function resolveOpenTelemetryMetricsOptions(options: OpenTelemetryMetricsOptions): ResolvedOpenTelemetryMetricsOptions {
   checkKnownKeys('', checkObject('options', options), keys)
   const { prefix = 'sd.', names = 'opentelemetry' } = options
   // The specification begins names of instruments with a letter.

@@ -26,11 +26,13 @@ afterAll(() => metrics.close())
 
 test('the metrics are those of the table, and the README lists those of collectors', () => {
   const readme = readFileSync(`${packageFolder}/README.md`, 'utf8')
-  const listed = [...readme.matchAll(/^\| `(sd_\w+)` *\| (\w+) *\| (.*?) *\|/gm)].map(([, name = '', type = '', labels = '']) => ({
-    name,
-    type,
-    labelNames: [...labels.matchAll(/`(\w+)`/g)].map(([, label]) => label),
-  }))
+  const listed = [...readme.matchAll(/^\| `(sd_\w+)` *\| (\w+) *\| (.*?) *\|/gm)].map(
+    ([, name = '', type = '', labels = '']) => ({
+      name,
+      type,
+      labelNames: [...labels.matchAll(/`(\w+)`/g)].map(([, label]) => label),
+    }),
+  )
   const table = metricTable.map((row) => ({ name: `sd_${prometheusNameOf(row)}`, type: row.kind, labelNames: row.labels }))
   const byName = (one: { readonly name: string }, other: { readonly name: string }): number => one.name.localeCompare(other.name)
   expect([...table, ...listed].sort(byName)).toEqual(
@@ -97,7 +99,9 @@ describe('the rules', () => {
 
   test.each(ruleFiles)('%s has a case of promtool for each rule', (file) => {
     const tests = readFileSync(`${packageFolder}/src/testing/rule-tests/${file.replace('rules/', '')}`, 'utf8')
-    const names = [...readFileSync(`${packageFolder}/${file}`, 'utf8').matchAll(/- (?:alert|record): (\S+)/g)].map(([, name]) => name)
+    const names = [...readFileSync(`${packageFolder}/${file}`, 'utf8').matchAll(/- (?:alert|record): (\S+)/g)].map(
+      ([, name]) => name,
+    )
     for (const name of names) expect(tests).toContain(name?.includes(':') ? name : `${name} stays quiet`)
   })
 })

@@ -1,6 +1,6 @@
 import { publishTelemetry, SdError } from '@sd/core'
-import { Counter, register as globalRegister, Registry } from 'prom-client'
 import { createTelemetryCall, publishEverything } from '@sd/testing'
+import { Counter, register as globalRegister, Registry } from 'prom-client'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { createMetrics, type Metrics, type MetricsOptions } from './index.ts'
 import { readSamples, readValue } from './testing/read-metrics.ts'

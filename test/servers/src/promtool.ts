@@ -18,7 +18,21 @@ export async function runPromtool(source: ServerSource, folder: string, args: re
   const [command, given] =
     source.kind === 'binary'
       ? [join(dirname(source.path), 'promtool'), args]
-      : [source.engine, ['run', '--rm', '--volume', `${folder}:${folder}`, '--workdir', folder, '--entrypoint', 'promtool', source.image, ...args]]
+      : [
+          source.engine,
+          [
+            'run',
+            '--rm',
+            '--volume',
+            `${folder}:${folder}`,
+            '--workdir',
+            folder,
+            '--entrypoint',
+            'promtool',
+            source.image,
+            ...args,
+          ],
+        ]
   const env = { ...process.env, ...libraryPath(source) }
   try {
     const { stdout } = await run(command, given, { cwd: folder, env, timeout: 60_000 })
