@@ -15,6 +15,7 @@ export interface Observer {
 
 /** A histogram whose buckets are decided. */
 export interface HistogramDefinition extends MetricDefinition {
+  /** Upper bounds of the buckets, in its unit, ascending. */
   readonly buckets: readonly number[]
 }
 

@@ -1,9 +1,10 @@
-import { BoundedMap, invalidError } from '@sd/core'
-import { createLabelSets, type LabelSet, type LabelSets, type LabelValues } from './label-sets.ts'
-import { type MetricDefinition, type MetricKind, prometheusNameOf } from './metric-definition.ts'
+import { invalidError } from '@sd/core'
+import type { LabelSet, LabelSets, LabelValues } from './label-sets.ts'
+import type { MetricDefinition, MetricKind } from './metric-definition.ts'
 import type { MetricSink, Observer, SeriesValue } from './metric-sink.ts'
 import { definitionOf } from './metric-table.ts'
 import type { RecorderOptions } from './options.ts'
+import { SeriesBounds } from './series-bounds.ts'
 
 /** The series of a counter. */
 export interface CounterSeries {
@@ -51,52 +52,23 @@ interface ObservedSeries extends LabelSet {
   readonly observer: Observer
 }
 
-/** A series of a service that was never reached can be removed after this time, in milliseconds. */
-const unknownIdleMs = 10_000
-/** Maximum number of services remembered as reached. */
-const maxServices = 10_000
-
 /** Builds the factory. It keeps the values, because sinks sort and join the labels at each change. */
 export function createSeriesFactory(
   sink: MetricSink,
-  { maxSeries, idleMs, instanceLabels, buckets }: Pick<RecorderOptions, 'maxSeries' | 'idleMs' | 'instanceLabels' | 'buckets'>,
+  options: Pick<RecorderOptions, 'maxSeries' | 'idleMs' | 'instanceLabels' | 'buckets'>,
 ): SeriesFactory {
-  const reached = new BoundedMap<string, true>({ maxEntries: maxServices, ...(idleMs !== undefined && { idleMs }) })
-  const overflow = new Map<string, ValueSeries>()
-  let time = performance.now()
-  sink.counter(definitionOf('counter', 'metrics.overflow'), () => overflow.values())
+  const bounds = new SeriesBounds(sink, options)
 
   function define(kind: MetricKind, name: string): MetricDefinition {
     const row = definitionOf(kind, name)
-    return row.perInstance && instanceLabels ? { ...row, labels: [...row.labels, 'instance_id'] } : row
+    return row.perInstance && options.instanceLabels ? { ...row, labels: [...row.labels, 'instance_id'] } : row
   }
-  function countOverflow(metric: string): void {
-    const series = overflow.get(metric)
-    if (series) series.value++
-    else overflow.set(metric, { labels: { metric }, usedAt: time, value: 1 })
-  }
-  function idleMsOf(isOfService: boolean, service: unknown): number {
-    if (idleMs === undefined) return Number.POSITIVE_INFINITY
-    return isOfService && reached.get(String(service)) === undefined ? Math.min(unknownIdleMs, idleMs) : idleMs
-  }
-  function boundLabels<Series extends LabelSet>(
-    definition: MetricDefinition,
-    { create, leave }: { create(labels: LabelSet['labels']): Series; leave(series: Series): boolean },
-  ): LabelSets<Series> {
-    const metric = prometheusNameOf(definition)
-    const isOfService = definition.labels[0] === 'service'
-    return createLabelSets(definition.labels, {
-      maxSeries,
-      onOverflow: () => countOverflow(metric),
-      create,
-      leave,
-      idleMs: ({ service }) => idleMsOf(isOfService, service),
-      now: () => time,
-    })
+  function createValue(labels: LabelSet['labels']): ValueSeries {
+    return { labels, usedAt: bounds.now, value: 0 }
   }
   function reader(all: LabelSets<ValueSeries>, refresh?: () => void): () => Iterable<SeriesValue> {
     return () => {
-      time = performance.now()
+      bounds.noteTime()
       refresh?.()
       return all.all()
     }
@@ -105,7 +77,7 @@ export function createSeriesFactory(
   return {
     counter(name, refresh) {
       const definition = define('counter', name)
-      const all = boundLabels<ValueSeries>(definition, { create: createValue, leave: () => true })
+      const all = bounds.createTable<ValueSeries>(definition, { create: createValue, leave: () => true })
       sink.counter(definition, reader(all, refresh))
       return {
         add(values, amount = 1) {
@@ -117,30 +89,15 @@ export function createSeriesFactory(
     gauge(name, refresh) {
       const definition = define('gauge', name)
       // A series with a value other than 0 has work in progress, which is subtracted later.
-      const all = boundLabels<ValueSeries>(definition, { create: createValue, leave: ({ value }) => value === 0 })
-      const reported = new WeakSet<ValueSeries>()
-      const isSum = definition.merge !== 'max'
+      const all = bounds.createTable<ValueSeries>(definition, { create: createValue, leave: ({ value }) => value === 0 })
       sink.gauge(definition, reader(all, refresh))
-      return {
-        add(values, amount) {
-          const series = all.of(values)
-          series.value += amount
-          return series
-        },
-        report(values, value) {
-          const series = all.of(values)
-          if (isSum) series.value += value
-          else series.value = reported.has(series) ? Math.max(series.value, value) : value
-          reported.add(series)
-        },
-        clear: () => all.clear(),
-      }
+      return new ReportedGauge(all, definition.merge === 'max')
     },
     histogram(name) {
       const definition = define('histogram', name)
-      const createObserver = sink.histogram({ ...definition, buckets: definition.buckets ?? buckets }, readObservers)
-      const all = boundLabels<ObservedSeries>(definition, {
-        create: (labels) => ({ labels, usedAt: time, observer: createObserver(labels) }),
+      const createObserver = sink.histogram({ ...definition, buckets: definition.buckets ?? options.buckets }, readObservers)
+      const all = bounds.createTable<ObservedSeries>(definition, {
+        create: (labels) => ({ labels, usedAt: bounds.now, observer: createObserver(labels) }),
         leave: () => true,
       })
       function* readObservers(): Generator<Observer> {
@@ -153,15 +110,39 @@ export function createSeriesFactory(
         },
       }
     },
-    noteService(service) {
-      if (!reached.get(service)) reached.set(service, true)
-    },
-    noteTime() {
-      time = performance.now()
-    },
+    noteService: (service) => bounds.noteService(service),
+    noteTime: () => bounds.noteTime(),
+  }
+}
+
+/** A gauge whose values are added up, or of which the largest applies. */
+class ReportedGauge implements GaugeSeries {
+  readonly #all: LabelSets<ValueSeries>
+  readonly #isMax: boolean
+  readonly #reported = new WeakSet<ValueSeries>()
+
+  constructor(all: LabelSets<ValueSeries>, isMax: boolean) {
+    this.#all = all
+    this.#isMax = isMax
   }
 
-  function createValue(labels: LabelSet['labels']): ValueSeries {
-    return { labels, usedAt: time, value: 0 }
+  add(values: LabelValues, amount: number): ValueSeries {
+    const series = this.#all.of(values)
+    series.value += amount
+    return series
+  }
+
+  report(values: LabelValues, value: number): void {
+    if (!this.#isMax) {
+      this.add(values, value)
+      return
+    }
+    const series = this.#all.of(values)
+    series.value = this.#reported.has(series) ? Math.max(series.value, value) : value
+    this.#reported.add(series)
+  }
+
+  clear(): void {
+    this.#all.clear()
   }
 }
