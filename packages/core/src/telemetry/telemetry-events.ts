@@ -211,18 +211,6 @@ export interface SubsetPickEvent {
   readonly outcome: 'subset' | 'base' | 'none'
 }
 
-/** Payload of `sd:v1:lock:state`. */
-export interface LockStateEvent {
-  /** Name of the lock's backend, see `Lock.name`. */
-  readonly lock: string
-  /** Name of the lock. */
-  readonly key: string
-  /** `lost`: another process may hold the lock, although this one did not release it. */
-  readonly state: 'acquired' | 'released' | 'lost'
-  /** The fencing token, in decimal: JSON has no form for a bigint. */
-  readonly token: string
-}
-
 /** Payload of `sd:v1:endpoint:ejection`. */
 export interface EndpointEjectionEvent {
   readonly service: string
@@ -345,8 +333,6 @@ export interface TelemetryEvents {
   readonly 'sd:v1:sticky:session': StickySessionEvent
   /** A subset balancer decided where a request goes. */
   readonly 'sd:v1:subset:pick': SubsetPickEvent
-  /** A lock was acquired, released or lost. */
-  readonly 'sd:v1:lock:state': LockStateEvent
   /** An endpoint was ejected or restored. */
   readonly 'sd:v1:endpoint:ejection': EndpointEjectionEvent
   /** A panic began or ended. */

@@ -4,6 +4,7 @@ import { createTelemetryCall, publishEverything, stateReports, telemetryTraceId 
 
 // The compiler finds a channel that is missing here.
 const channels: Readonly<Record<TelemetryChannel, true>> = {
+  'sd:v1:alert:state': true,
   'sd:v1:attempt:end': true,
   'sd:v1:backend:operation': true,
   'sd:v1:backend:state': true,
@@ -18,6 +19,7 @@ const channels: Readonly<Record<TelemetryChannel, true>> = {
   'sd:v1:call:start': true,
   'sd:v1:cluster:panic': true,
   'sd:v1:config:update': true,
+  'sd:v1:config:write': true,
   'sd:v1:discovery:update': true,
   'sd:v1:endpoint:ejection': true,
   'sd:v1:fault:injected': true,

@@ -116,6 +116,9 @@ export function publishEverything(): () => void {
   publishTelemetry('sd:v1:http-cache:request', { cache: 'shared', key: 'https://shop.example.com/a', result: 'hit' })
   publishBalancerEvents()
   publishLockEvents()
+  publishTelemetry('sd:v1:config:write', { source: 'etcd', key: 'app.yaml', change: 'put', version: 3 })
+  const alert = { rule: 'panic', severity: 'critical', labels: { service: 'orders' } } as const
+  publishTelemetry('sd:v1:alert:state', { ...alert, state: 'firing', previous: 'pending', value: 1, isSilenced: false })
   publishGatewayEvents(error)
   return reportStates(() => stateReports)
 }
