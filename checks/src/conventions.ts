@@ -19,7 +19,7 @@ const ownFiles: Readonly<Record<string, readonly string[]>> = {
   cli: ['schemas', 'templates'],
   'gateway-document': ['schema.json'],
   'gateway-server': ['deploy'],
-  'metrics-prometheus': ['dashboard.json', 'gateway-alerts.yaml'],
+  'metrics-prometheus': ['dashboard.json', 'rules'],
 }
 const sections = ['Install', 'Example', 'Options', 'Semantics and limits']
 const longestSource = 400
@@ -31,6 +31,7 @@ const kits: readonly string[] = [
   '@sd/breaker-kit',
   '@sd/factory-kit',
   '@sd/rate-limit-kit',
+  '@sd/metrics-kit',
   '@sd/grpc-status',
   '@sd/tls',
 ]

@@ -15,6 +15,7 @@ import { createHealthReporter } from '@sd/health'
 import { createHedge } from '@sd/hedge'
 import { createLifecycle } from '@sd/lifecycle'
 import { createLogger } from '@sd/logging-pino'
+import { createOpenTelemetryMetrics } from '@sd/metrics-opentelemetry'
 import { createMetrics } from '@sd/metrics-prometheus'
 import { createOutlierDetector } from '@sd/outlier-detection'
 import { createFailoverRegistry } from '@sd/registry-failover'
@@ -173,6 +174,11 @@ const slots: Readonly<Record<string, (listener: Listener, neighbour: () => void)
     await using metrics = createMetrics({ onError: listener })
     metrics.addCollector({ name: 'bad', intervalMs: 1_000, collect: () => Promise.reject(new Error('down')) } as never)
     await sleep(10)
+    neighbour()
+  },
+  async 'OpenTelemetry metrics onError'(listener, neighbour) {
+    using _metrics = createOpenTelemetryMetrics({ onError: listener })
+    publishTelemetry('sd:v1:call:end', { call: null as never, durationMs: 1, attempts: 1 })
     neighbour()
   },
   async 'outlier detector onEject'(listener, neighbour) {

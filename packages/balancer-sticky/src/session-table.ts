@@ -1,5 +1,5 @@
 import type { Endpoint } from '@sd/core'
-import type { StickyCounters } from './statistics.ts'
+import type { StickyTelemetry } from './sticky-telemetry.ts'
 
 /** One session: its key, its endpoint, and its position in the order of use. */
 export interface StickySession {
@@ -23,8 +23,8 @@ export interface SessionTableOptions {
   readonly timeoutMs: number
   /** Maximum number of sessions; the least recently used one is dropped first. */
   readonly maxSessions: number
-  /** Counters of expired and evicted sessions. */
-  readonly counters: StickyCounters
+  /** Counters and events of sessions that start, expire or are evicted. */
+  readonly telemetry: StickyTelemetry
 }
 
 /**
@@ -57,7 +57,7 @@ export class SessionTable {
   /** Starts a session. The key must not have one. */
   start(key: string, endpoint: Endpoint, now: number): void {
     if (this.#sessions.size >= this.#options.maxSessions && this.#oldest) {
-      this.#options.counters.evicted++
+      this.#options.telemetry.noteSession('evicted', this.#oldest.endpoint)
       this.#end(this.#oldest)
     }
     // A substring of a header would keep the whole header in memory, so copy it.
@@ -65,6 +65,7 @@ export class SessionTable {
     const session: StickySession = { key: copy, endpoint, index: -1, usedAt: now, older: undefined, newer: undefined }
     this.#sessions.set(copy, session)
     this.#link(session)
+    this.#options.telemetry.noteSession('started', endpoint)
   }
 
   /** Number of sessions. */
@@ -74,9 +75,9 @@ export class SessionTable {
 
   /** Ends expired sessions. */
   expire(now: number): void {
-    const { timeoutMs, counters } = this.#options
+    const { timeoutMs, telemetry } = this.#options
     while (this.#oldest && now - this.#oldest.usedAt > timeoutMs) {
-      counters.expired++
+      telemetry.noteSession('expired', this.#oldest.endpoint)
       this.#end(this.#oldest)
     }
   }

@@ -15,11 +15,3 @@ export interface StickyStatistics {
   /** Picks without a key, or with one that is too long, by the inner balancer alone. */
   readonly unkeyed: number
 }
-
-/** Mutable counters. */
-export type StickyCounters = { -readonly [Name in keyof StickyStatistics]: number }
-
-/** Creates counters that start at zero. */
-export function createStickyCounters(): StickyCounters {
-  return { hits: 0, started: 0, moved: 0, diverted: 0, expired: 0, evicted: 0, unkeyed: 0 }
-}

@@ -1,8 +1,9 @@
 import { type Balancer, checkDuration, checkFunction, checkInteger, checkKnownKeys, checkObject } from '@sd/core'
 import { SessionTable } from './session-table.ts'
-import { createStickyCounters, type StickyStatistics } from './statistics.ts'
+import type { StickyStatistics } from './statistics.ts'
 import { hashKeyOf, type StickyKey } from './sticky-keys.ts'
 import { StickyPicker } from './sticky-picker.ts'
+import { StickyTelemetry } from './sticky-telemetry.ts'
 import { TableSweeper } from './table-sweeper.ts'
 
 /** Options of {@link createStickyBalancer}. */
@@ -39,20 +40,21 @@ export function createStickyBalancer(options: StickyBalancerOptions): StickyBala
   const key = checkFunction('key', options.key ?? hashKeyOf)
   const timeoutMs = checkDuration('timeoutMs', options.timeoutMs ?? 1_800_000, 1)
   const maxSessions = checkInteger('maxSessions', options.maxSessions ?? 10_000, { min: 1, max: 1_000_000 })
-  const counters = createStickyCounters()
+  const name = `sticky-${inner.name}`
+  const telemetry = new StickyTelemetry(name)
   const sweeper = new TableSweeper(timeoutMs)
   return {
-    name: `sticky-${inner.name}`,
+    name,
     createPicker(view, previous) {
-      const before = previous instanceof StickyPicker && previous.counters === counters ? previous : undefined
+      const before = previous instanceof StickyPicker && previous.telemetry === telemetry ? previous : undefined
       return new StickyPicker(view, {
         key,
         inner: inner.createPicker(view, before?.inner),
-        sessions: before?.sessions ?? sweeper.add(new SessionTable({ timeoutMs, maxSessions, counters })),
+        sessions: before?.sessions ?? sweeper.add(new SessionTable({ timeoutMs, maxSessions, telemetry })),
         sweeper,
-        counters,
+        telemetry,
       })
     },
-    statistics: () => ({ ...counters }),
+    statistics: () => telemetry.statistics(),
   }
 }

@@ -1,7 +1,7 @@
 import { type CallPickRequest, type Endpoint, type EndpointView, type HeaderFields, isPickable, type Picker } from '@sd/core'
 import type { SessionTable, StickySession } from './session-table.ts'
-import type { StickyCounters } from './statistics.ts'
 import type { StickyKey } from './sticky-keys.ts'
+import type { StickyTelemetry } from './sticky-telemetry.ts'
 import type { TableSweeper } from './table-sweeper.ts'
 
 /** Longest key of a session, in characters. Keys are kept in memory, and limiting their number alone would not bound it. */
@@ -17,8 +17,8 @@ export interface StickyPickerOptions {
   readonly sessions: SessionTable
   /** Ends the sessions of idle services of the balancer. */
   readonly sweeper: TableSweeper
-  /** Counters of the balancer. */
-  readonly counters: StickyCounters
+  /** Counters and events of the balancer. */
+  readonly telemetry: StickyTelemetry
 }
 
 /** Picks the endpoint of the session, otherwise the inner picker's choice. */
@@ -26,7 +26,7 @@ export class StickyPicker implements Picker {
   readonly inner: Picker
   readonly sessions: SessionTable
   /** Identifies the balancer. Sessions of another balancer have other keys. */
-  readonly counters: StickyCounters
+  readonly telemetry: StickyTelemetry
   /** Defined only if the inner picker has it. Without it the cluster need not report every request. */
   readonly changed?: (endpoint: Endpoint) => void
   /** Defined only if the inner picker has it, or if responses start sessions. */
@@ -36,24 +36,25 @@ export class StickyPicker implements Picker {
   readonly #indices: Map<Endpoint, number>
   readonly #sweeper: TableSweeper
 
-  constructor(view: EndpointView, { key, inner, sessions, sweeper, counters }: StickyPickerOptions) {
+  constructor(view: EndpointView, { key, inner, sessions, sweeper, telemetry }: StickyPickerOptions) {
     this.#view = view
     this.#key = key
     this.#indices = new Map(view.endpoints.map((endpoint, index) => [endpoint, index]))
     this.inner = inner
     this.sessions = sessions
-    this.counters = counters
+    this.telemetry = telemetry
     this.#sweeper = sweeper
     if (key.ofResponse || inner.responded) this.responded = (endpoint, headers) => this.#learn(endpoint, headers)
     if (inner.changed) this.changed = (endpoint) => inner.changed?.(endpoint)
   }
 
   pick(request: CallPickRequest): Endpoint | undefined {
-    const { counters, sessions, inner } = this
+    const { telemetry, sessions, inner } = this
     const key = this.#key(request)
     if (!isKey(key)) {
-      counters.unkeyed++
-      return inner.pick(request)
+      const endpoint = inner.pick(request)
+      telemetry.notePick('unkeyed', endpoint)
+      return endpoint
     }
     const now = performance.now()
     this.#sweeper.sweep(now)
@@ -61,22 +62,23 @@ export class StickyPicker implements Picker {
     if (!session) {
       const endpoint = inner.pick(request)
       if (!endpoint) return undefined
-      counters.started++
       sessions.start(key, endpoint, now)
+      telemetry.notePick('started', endpoint)
       return endpoint
     }
     const index = this.#locate(session)
     if (index >= 0 && isPickable(this.#view, index, request)) {
-      counters.hits++
+      telemetry.notePick('hit', session.endpoint)
       return session.endpoint
     }
     const endpoint = inner.pick(request)
     if (!endpoint) return undefined
     if (index >= 0 && isPickable(this.#view, index, anyRequest)) {
-      counters.diverted++
+      telemetry.notePick('diverted', endpoint)
     } else {
-      counters.moved++
       session.endpoint = endpoint
+      telemetry.notePick('moved', endpoint)
+      telemetry.noteSession('moved', endpoint)
     }
     return endpoint
   }
@@ -92,7 +94,6 @@ export class StickyPicker implements Picker {
     const now = performance.now()
     this.#sweeper.sweep(now)
     if (this.sessions.use(key, now)) return
-    this.counters.started++
     this.sessions.start(key, endpoint, now)
   }
 

@@ -1,5 +1,12 @@
 import { createRoundRobinBalancer } from '@sd/balancer-round-robin'
-import { type Balancer, type CallPickRequest, createEndpoint, createServiceInstance, type Endpoint } from '@sd/core'
+import {
+  type Balancer,
+  type CallPickRequest,
+  createEndpoint,
+  createServiceInstance,
+  type Endpoint,
+  subscribeTelemetry,
+} from '@sd/core'
 import { balancerContract, createTestView } from '@sd/testing'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
@@ -138,4 +145,28 @@ test('rejects invalid options', () => {
   expect(() => createSubsetBalancer({ balancer, label, metadataKey: '' })).toThrow('Invalid metadataKey')
   expect(() => createSubsetBalancer({ balancer, label, fallback: 'any' as never })).toThrow('Invalid fallback')
   expect(() => createSubsetBalancer({ balancer, label, lanes: 1 } as never)).toThrow('Invalid lanes: unknown field')
+})
+
+test('each decision is published, with only those labels that an instance has', () => {
+  const events: unknown[] = []
+  const end = subscribeTelemetry('sd:v1:subset:pick', (event) => events.push(event))
+  const [base, canary] = endpointsOf('', 'canary') as [Endpoint, Endpoint]
+  const picker = balancerOf().createPicker(createTestView([base, canary]))
+  picker.pick({})
+  picker.pick(inLane('canary'))
+  picker.pick(inLane('canary', { attempted: [canary] }))
+  picker.pick(inLane('invented-by-a-client'))
+  picker.pick(inLane('canary', { attempted: [base, canary] }))
+  picker.pick(inLane('canary', { isProbe: true }))
+  balancerOf().createPicker(createTestView([])).pick({})
+  end()
+  const expected = [
+    ['', 'subset'],
+    ['canary', 'subset'],
+    ['canary', 'base'],
+    ['unknown', 'base'],
+    ['canary', 'none'],
+  ]
+  const named = { balancer: 'subset-round-robin', service: 'orders' }
+  expect(events).toEqual(expected.map(([subset, outcome]) => ({ ...named, subset, outcome })))
 })

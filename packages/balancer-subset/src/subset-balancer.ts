@@ -40,11 +40,12 @@ export function createSubsetBalancer(options: SubsetBalancerOptions): Balancer {
   const subsetOf = ({ metadata }: ServiceInstance): string =>
     Object.hasOwn(metadata, metadataKey) ? (metadata[metadataKey] as string) : ''
   const owner = {}
+  const name = `subset-${inner.name}`
   return {
-    name: `subset-${inner.name}`,
+    name,
     createPicker(view, previous) {
       const before = previous instanceof SubsetPicker && previous.owner === owner ? previous : undefined
-      return new SubsetPicker(view, { owner, inner, label, subsetOf, fallsBack: fallback === 'base', before })
+      return new SubsetPicker(view, { name, owner, inner, label, subsetOf, fallsBack: fallback === 'base', before })
     },
   }
 }

@@ -1,7 +1,20 @@
-import type { Balancer, CallPickRequest, Endpoint, EndpointView, HeaderFields, Picker, ServiceInstance } from '@sd/core'
+import {
+  type Balancer,
+  type CallPickRequest,
+  type Endpoint,
+  type EndpointView,
+  type HeaderFields,
+  hasTelemetrySubscribers,
+  type Picker,
+  publishTelemetry,
+  type ServiceInstance,
+  type TelemetryEvents,
+} from '@sd/core'
 
 /** Options of {@link SubsetPicker}. */
 export interface SubsetPickerOptions {
+  /** Name of the balancer. */
+  readonly name: string
   /** Identifies the balancer. Pickers of another balancer are not reused. */
   readonly owner: object
   /** Picks within a subset. */
@@ -31,11 +44,15 @@ export class SubsetPicker implements Picker {
   readonly changed?: (endpoint: Endpoint) => void
   /** Defined only if an inner picker has it. */
   readonly responded?: (endpoint: Endpoint, headers: HeaderFields) => void
+  readonly #name: string
+  readonly #service: string
   readonly #label: SubsetPickerOptions['label']
   readonly #fallsBack: boolean
 
-  constructor(view: EndpointView, { owner, inner, label, subsetOf, fallsBack, before }: SubsetPickerOptions) {
+  constructor(view: EndpointView, { name, owner, inner, label, subsetOf, fallsBack, before }: SubsetPickerOptions) {
     this.owner = owner
+    this.#name = name
+    this.#service = view.endpoints[0]?.instance.service ?? ''
     this.#label = label
     this.#fallsBack = fallsBack
     const views = splitView(view, subsetOf)
@@ -56,8 +73,20 @@ export class SubsetPicker implements Picker {
   pick(request: CallPickRequest): Endpoint | undefined {
     const label = this.#label(request) ?? ''
     const found = this.pickers.get(label)?.pick(request)
-    if (found || label === '' || !this.#fallsBack) return found
-    return this.pickers.get('')?.pick(request)
+    if (found || label === '' || !this.#fallsBack) {
+      this.#note(request, label, found ? 'subset' : 'none')
+      return found
+    }
+    const other = this.pickers.get('')?.pick(request)
+    this.#note(request, label, other ? 'base' : 'none')
+    return other
+  }
+
+  /** Publishes a decision. Labels come from outside, so those of no instance are not passed on. */
+  #note({ isProbe }: CallPickRequest, label: string, outcome: TelemetryEvents['sd:v1:subset:pick']['outcome']): void {
+    if (isProbe || this.#service === '' || !hasTelemetrySubscribers('sd:v1:subset:pick')) return
+    const subset = label === '' || this.pickers.has(label) ? label : 'unknown'
+    publishTelemetry('sd:v1:subset:pick', { balancer: this.#name, service: this.#service, subset, outcome })
   }
 }
 

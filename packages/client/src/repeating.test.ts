@@ -19,12 +19,19 @@ afterEach(() => world.close())
 
 describe('a hedge', () => {
   const hedges: TelemetryEvents['sd:v1:call:hedge'][] = []
-  let unsubscribe: () => void
+  const winners: string[] = []
+  const ends: (() => void)[] = []
   beforeEach(() => {
     hedges.length = 0
-    unsubscribe = subscribeTelemetry('sd:v1:call:hedge', (event) => hedges.push(event))
+    winners.length = 0
+    ends.push(
+      subscribeTelemetry('sd:v1:call:hedge', (event) => hedges.push(event)),
+      subscribeTelemetry('sd:v1:call:hedged', ({ winner }) => winners.push(winner)),
+    )
   })
-  afterEach(() => unsubscribe())
+  afterEach(() => {
+    for (const end of ends.splice(0)) end()
+  })
 
   test('goes to another instance while the first is slow; the first response wins, and the other attempt is aborted', async () => {
     const aborted = Promise.withResolvers<void>()
@@ -35,6 +42,7 @@ describe('a hedge', () => {
     expect([await response.text(), response.attempts]).toEqual(['fast', 2])
     await aborted.promise
     expect(hedges).toMatchObject([{ attempt: 2, call: { service: 'orders' } }])
+    expect(winners).toEqual(['hedge'])
     await eventually(() => expect(world.active()).toBe(0), 1_000)
     const [slow] = world.discovery.cluster('orders').view.endpoints
     expect(slow?.latencyMs).toBeGreaterThanOrEqual(29)
@@ -51,7 +59,7 @@ describe('a hedge', () => {
     const client = world.client({ hedge: () => createHedgePolicy({ delayMs: 5, methods: ['GET', 'PUT'] }) })
     await client.post('orders', '/', { body: 'x' })
     await client.put('orders', '/', { body: new Blob(['x']).stream() })
-    expect([requests, hedges]).toEqual([2, []])
+    expect([requests, hedges, winners]).toEqual([2, [], []])
     await client.put('orders', '/', { body: 'x' })
     expect(requests).toBe(4)
   })
@@ -72,9 +80,26 @@ describe('a hedge', () => {
     await world.serve(() => undefined)
     const client = world.client({ hedge: () => createHedgePolicy({ delayMs: 5 }) })
     await expect(client.get('orders', '/', { timeoutMs: 50 })).rejects.toMatchObject({ code: 'SD_DEADLINE_EXCEEDED' })
+    await eventually(() => expect(winners).toEqual(['none']), 1_000)
     const signal = AbortSignal.timeout(30)
     await expect(client.get('orders', '/', { signal })).rejects.toMatchObject({ code: 'SD_ABORTED' })
     await expect(client.get('nobody', '/')).rejects.toMatchObject({ code: 'SD_NO_INSTANCE' })
+    await eventually(() => expect(world.active()).toBe(0), 1_000)
+  })
+
+  test('that is slower than the first attempt loses', async () => {
+    let requests = 0
+    const listener: RequestListener = (_, response) => {
+      // The first attempt ends once the hedge has arrived, which never ends.
+      if (++requests === 1) waiting.promise.then(() => response.end('first'))
+      else waiting.resolve()
+    }
+    const waiting = Promise.withResolvers<void>()
+    await world.serve(listener)
+    await world.serve(listener)
+    const client = world.client({ hedge: () => createHedgePolicy({ delayMs: 5 }) })
+    expect(await (await client.get('orders', '/')).text()).toBe('first')
+    expect([hedges.length, winners]).toEqual([1, ['first']])
     await eventually(() => expect(world.active()).toBe(0), 1_000)
   })
 

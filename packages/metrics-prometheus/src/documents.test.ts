@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs'
+import { metricTable, prometheusNameOf } from '@sd/metrics-kit'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import type { Metrics } from './index.ts'
-import { readAlerts } from './testing/alerts.ts'
-import { readExpressions, readRowTitles, readVariableQueries } from './testing/dashboard.ts'
+import { readExpressions, readGridPositions, readRowTitles, readVariableQueries } from './testing/dashboard.ts'
+import { alertRules, packageFolder, recordingRules, ruleFiles } from './testing/rules.ts'
 import { startEverything } from './testing/run-everything.ts'
 
 /** Members of prom-client's metrics that its types omit. */
@@ -23,14 +24,20 @@ beforeAll(async () => {
 })
 afterAll(() => metrics.close())
 
-test('the README lists every metric with its type and labels', () => {
-  const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8')
-  const listed = [...readme.matchAll(/^\| `(sd_\w+)` *\| (\w+) *\| (.*?) *\|/gm)].map(([, name, type, labels = '']) => ({
-    name,
-    type,
-    labelNames: [...labels.matchAll(/`(\w+)`/g)].map(([, label]) => label),
-  }))
-  expect(listed).toEqual(known.map(({ name, type, labelNames }) => ({ name, type, labelNames })))
+test('the metrics are those of the table, and the README lists those of collectors', () => {
+  const readme = readFileSync(`${packageFolder}/README.md`, 'utf8')
+  const listed = [...readme.matchAll(/^\| `(sd_\w+)` *\| (\w+) *\| (.*?) *\|/gm)].map(
+    ([, name = '', type = '', labels = '']) => ({
+      name,
+      type,
+      labelNames: [...labels.matchAll(/`(\w+)`/g)].map(([, label]) => label),
+    }),
+  )
+  const table = metricTable.map((row) => ({ name: `sd_${prometheusNameOf(row)}`, type: row.kind, labelNames: row.labels }))
+  const byName = (one: { readonly name: string }, other: { readonly name: string }): number => one.name.localeCompare(other.name)
+  expect([...table, ...listed].sort(byName)).toEqual(
+    known.map(({ name, type, labelNames }) => ({ name, type, labelNames })).sort(byName),
+  )
 })
 
 test('names have base units and the suffixes of their types', () => {
@@ -50,6 +57,7 @@ describe('the dashboard', () => {
       'Latency',
       'Errors',
       'Resilience',
+      'Balancing and locks',
       'Registry',
       'Gateway',
       'Configuration',
@@ -60,19 +68,41 @@ describe('the dashboard', () => {
 
   test.each([...expressions, ...readVariableQueries()])('knows the metrics and labels of %s', checkNames)
 
+  test('has no panels that overlap', () => {
+    const cells = readGridPositions().flatMap(({ x, y, w, h }) =>
+      Array.from({ length: w * h }, (_, cell) => `${x + (cell % w)}:${y + Math.floor(cell / w)}`),
+    )
+    expect(new Set(cells).size).toBe(cells.length)
+  })
+
   test('shows every metric', () => {
     const shown = new Set(expressions.flatMap((expression) => expression.match(/\bsd_\w+/g) ?? []).map(findMetric))
     expect(known.filter((metric) => !shown.has(metric))).toEqual([])
   })
 })
 
-describe('the alert rules', () => {
-  test.each(readAlerts())('$alert knows its metrics and labels, and has a summary', ({ expr, labels, annotations }) => {
+describe('the rules', () => {
+  test.each(alertRules)('$alert knows its metrics and labels, and has a summary', ({ expr, labels, annotations }) => {
     checkNames(expr)
     expect(['critical', 'warning']).toContain(labels['severity'])
-    const used = [...(annotations['summary'] ?? '').matchAll(/\$labels\.(\w+)/g)].map(([, label]) => label)
+    const used = Object.values(annotations).flatMap((text) => [...text.matchAll(/\$labels\.(\w+)/g)].map(([, label]) => label))
     expect(annotations['summary']).toMatch(/^[A-Z1].*\.$/)
     expect(readLabels(expr)).toEqual(expect.arrayContaining(used))
+  })
+
+  test.each(recordingRules)('$record knows its metrics and labels', ({ record, expr }) => {
+    expect(record).toMatch(/^job_(service|route):sd_[a-z_]+:[a-z0-9_]+$/)
+    // Recorded series have names of their own.
+    const measured = expr.replaceAll(/\w+:\w+:\w+/g, 'sd_calls_active')
+    checkNames(measured)
+  })
+
+  test.each(ruleFiles)('%s has a case of promtool for each rule', (file) => {
+    const tests = readFileSync(`${packageFolder}/src/testing/rule-tests/${file.replace('rules/', '')}`, 'utf8')
+    const names = [...readFileSync(`${packageFolder}/${file}`, 'utf8').matchAll(/- (?:alert|record): (\S+)/g)].map(
+      ([, name]) => name,
+    )
+    for (const name of names) expect(tests).toContain(name?.includes(':') ? name : `${name} stays quiet`)
   })
 })
 

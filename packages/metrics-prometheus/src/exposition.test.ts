@@ -1,11 +1,11 @@
 import { createServer, get, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { publishTelemetry } from '@sd/core'
+import { createTelemetryCall, telemetryTraceId } from '@sd/testing'
 import { Gauge, Registry } from 'prom-client'
 import { afterEach, describe, expect, test } from 'vitest'
 import { prefersOpenMetrics, writeMetrics } from './exposition.ts'
 import { createMetrics, type Metrics, type MetricsOptions, serveMetrics } from './index.ts'
-import { createCall, traceId } from './testing/publish-everything.ts'
 
 const open: (() => unknown)[] = []
 afterEach(async () => {
@@ -19,7 +19,7 @@ function start(options?: MetricsOptions): Metrics {
 }
 
 function endCall(flags?: string): void {
-  publishTelemetry('sd:v1:call:end', { call: createCall({}, flags), status: 200, durationMs: 30, attempts: 1 })
+  publishTelemetry('sd:v1:call:end', { call: createTelemetryCall({}, flags), status: 200, durationMs: 30, attempts: 1 })
 }
 
 async function serve(metrics: Metrics): Promise<string> {
@@ -140,7 +140,7 @@ describe('an exemplar', () => {
     endCall()
     const found = await readBuckets(metrics)
     expect(found).toMatch(/le="0\.05".* 1 # \{trace_id="4bf9[^"]*",span_id="00f067aa0ba902b7"\} 0\.03 \d+/)
-    expect(found).toContain(traceId)
+    expect(found).toContain(telemetryTraceId)
   })
 
   test.each([

@@ -1,8 +1,8 @@
 import { publishTelemetry, SdError } from '@sd/core'
+import { createTelemetryCall, publishEverything } from '@sd/testing'
 import { Counter, register as globalRegister, Registry } from 'prom-client'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { createMetrics, type Metrics, type MetricsOptions } from './index.ts'
-import { createCall, publishEverything } from './testing/publish-everything.ts'
 import { readSamples, readValue } from './testing/read-metrics.ts'
 
 const open: (() => void)[] = []
@@ -91,9 +91,9 @@ describe('events are counted', () => {
 })
 
 test('active calls are those whose start was observed', async () => {
-  const early = createCall()
+  const early = createTelemetryCall()
   const { register } = start()
-  const seen = createCall()
+  const seen = createTelemetryCall()
   publishTelemetry('sd:v1:call:start', { call: seen })
   publishTelemetry('sd:v1:call:end', { call: early, status: 200, durationMs: 1, attempts: 1 })
   expect(await readValue(register, 'sd_calls_active{service="orders"}')).toBe(1)
@@ -104,7 +104,7 @@ test('active calls are those whose start was observed', async () => {
 test('series are bounded: new ones are counted as other', async () => {
   const { register } = start({ maxSeries: 3 })
   for (let index = 0; index < 100; index++) {
-    const call = createCall({ service: `service-${index}` })
+    const call = createTelemetryCall({ service: `service-${index}` })
     publishTelemetry('sd:v1:call:start', { call })
     publishTelemetry('sd:v1:call:end', { call, status: 200, durationMs: 1, attempts: 1 })
   }
@@ -123,7 +123,7 @@ test('invented names are removed first, and a real service that comes later does
   try {
     const { register } = start({ maxSeries: 50 })
     const end = (service: string, isReached: boolean): void => {
-      const call = createCall({ service })
+      const call = createTelemetryCall({ service })
       publishTelemetry('sd:v1:call:start', { call })
       if (isReached) {
         const origin = 'http://10.0.0.1:80'
@@ -141,10 +141,10 @@ test('invented names are removed first, and a real service that comes later does
       publishTelemetry('sd:v1:call:end', { call, status: isReached ? 200 : undefined, error, durationMs: 1, attempts: 1 })
     }
     end('real', true)
-    const underWay = createCall({ service: 'slow' })
+    const underWay = createTelemetryCall({ service: 'slow' })
     publishTelemetry('sd:v1:call:start', { call: underWay })
     for (let guess = 0; guess < 10_000; guess++) end(`guess-${guess}`, false)
-    const early = createCall({ service: 'late' })
+    const early = createTelemetryCall({ service: 'late' })
     publishTelemetry('sd:v1:call:start', { call: early })
     vi.advanceTimersByTime(11_000)
     end('late', true)
@@ -225,7 +225,7 @@ test('neither a failing listener nor a failing onError affects anything else', a
     },
   })
   publishTelemetry('sd:v1:call:end', { call: null as never, durationMs: 1, attempts: 1 })
-  publishTelemetry('sd:v1:call:end', { call: createCall(), durationMs: Number.NaN, attempts: 1 })
+  publishTelemetry('sd:v1:call:end', { call: createTelemetryCall(), durationMs: Number.NaN, attempts: 1 })
   expect(errors).toHaveLength(2)
   expect(await readValue(register, 'sd_calls_total{service="orders",method="GET",status="none"}')).toBe(1)
 })

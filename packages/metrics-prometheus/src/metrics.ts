@@ -1,13 +1,10 @@
-import { measureCalls } from './call-metrics.ts'
+import { recordTelemetry } from '@sd/metrics-kit'
 import { type Collector, createCollectorRunner } from './collector.ts'
-import { measureComponents } from './component-metrics.ts'
-import { measureGatewayMessages } from './gateway-message-metrics.ts'
-import { measureGateways } from './gateway-metrics.ts'
-import { createMetricContext } from './metric-context.ts'
+import { guardExemplars } from './exemplars.ts'
 import { createMetricSet, type MetricRegister, type MetricSet } from './metric-set.ts'
 import { createMetricsHandler, type MetricsHandler, type MetricsResponder } from './metrics-handler.ts'
 import { type MetricsOptions, resolveMetricsOptions } from './options.ts'
-import { measureStates } from './state-metrics.ts'
+import { createPrometheusSink } from './prometheus-sink.ts'
 
 /** Metrics of all components in this process and of collectors. Metrics that you add get the prefix and are removed by `close`. */
 export interface Metrics extends MetricSet, Disposable {
@@ -44,12 +41,8 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
     metrics.close()
   }
   try {
-    const context = createMetricContext(metrics, resolved, (end) => ends.push(end))
-    measureCalls(context)
-    measureComponents(context)
-    measureGateways(context)
-    measureGatewayMessages(context)
-    measureStates(context)
+    const exemplar = resolved.exemplar && { exemplarOf: guardExemplars(resolved.exemplar, onError) }
+    ends.push(recordTelemetry(createPrometheusSink(metrics), { ...resolved, ...exemplar }))
     const collectors = createCollectorRunner(metrics, onError)
     ends.push(collectors.close)
     return {

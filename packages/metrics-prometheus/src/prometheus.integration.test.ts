@@ -7,12 +7,11 @@ import { publishTelemetry } from '@sd/core'
 import { createDiscovery, type Discovery } from '@sd/discovery'
 import { createMemoryRegistry } from '@sd/registry-memory'
 import { obtainServer, type PrometheusServer, startPrometheus } from '@sd/test-servers'
-import { eventually } from '@sd/testing'
+import { createTelemetryCall, eventually, publishEverything } from '@sd/testing'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Metrics, type MetricsServer, serveMetrics } from './index.ts'
-import { alertsPath, readAlerts } from './testing/alerts.ts'
 import { readExpressions } from './testing/dashboard.ts'
-import { createCall, publishEverything } from './testing/publish-everything.ts'
+import { alertRules, packageFolder, recordingRules } from './testing/rules.ts'
 import { startEverything } from './testing/run-everything.ts'
 
 const source = await obtainServer('prometheus', { own: true })
@@ -33,7 +32,7 @@ describe.runIf(source)('a real Prometheus', () => {
     if (!source) return
     metrics = startEverything({ maxSeries: 40 })
     endpoint = await serveMetrics({ metrics, port: 0 })
-    prometheus = await startPrometheus(source, { targetPort: endpoint.port, rules: alertsPath })
+    prometheus = await startPrometheus(source, { targetPort: endpoint.port, rules: `${packageFolder}/rules/*.yaml` })
     backend = createServer((request, response) => response.writeHead(request.url === '/broken' ? 500 : 200).end('hello'))
     backend.listen(0, '127.0.0.1')
     await once(backend, 'listening')
@@ -85,7 +84,7 @@ describe.runIf(source)('a real Prometheus', () => {
     unpublish = publishEverything()
     metrics.addCollector({ name: 'broken', intervalMs: 200, collect: () => Promise.reject(new Error('broken')) })
     for (let index = 0; index < 50; index++) {
-      publishTelemetry('sd:v1:call:hedge', { call: createCall({ service: `service-${index}` }), attempt: 2, afterMs: 1 })
+      publishTelemetry('sd:v1:call:hedge', { call: createTelemetryCall({ service: `service-${index}` }), attempt: 2, afterMs: 1 })
     }
     await eventually(async () => expect(await read('sd_retry_budget_available{service="orders"}')).toBe(11), 20_000)
     // A rate needs two samples, and a new counter has not grown yet, so only the existence of a result is checked, not its value.
@@ -100,14 +99,17 @@ describe.runIf(source)('a real Prometheus', () => {
     }, 25_000)
   })
 
-  test('has the alert rules, and evaluates them', async () => {
+  test('has all rules, and evaluates them', async () => {
     await eventually(async () => {
-      for (const { alert, expr } of readAlerts()) {
-        // Without its limit, which is not reached here, each expression has a result.
-        const measured = expr.replace(/\s(?:[<>]|==) [\d.]+\s*$/, '').replaceAll(/\[\d+m\]/g, '[1m]')
-        expect((await prometheus.query(measured)).length, alert).toBeGreaterThan(0)
-      }
+      const rules = await prometheus.rules()
+      expect(rules.map(({ name }) => name).sort()).toEqual(
+        [...alertRules.map(({ alert }) => alert), ...recordingRules.map(({ record }) => record)].sort(),
+      )
+      expect(rules.filter(({ health }) => health !== 'ok')).toEqual([])
     }, 25_000)
+    // The breaker of the samples is open.
+    expect(await read('ALERTS{alertname="BreakerOpen",service="orders"}')).toBe(1)
+    await eventually(async () => expect(await read('job_service:sd_calls:rate5m{service="shop"}')).toBeDefined(), 20_000)
   })
 
   test('no longer has the series of closed components', async () => {

@@ -1,16 +1,5 @@
-import { invalidError } from '@sd/core'
+import type { Labels, Observer } from '@sd/metrics-kit'
 import { Histogram, type HistogramConfiguration, type MetricObjectWithValues, type MetricValueWithName } from 'prom-client'
-import type { Labels } from './label-sets.ts'
-
-/** One series of a {@link SeriesHistogram}. */
-export interface HistogramValues {
-  readonly labels: Labels
-  /** Observations by bucket, not added up; the last one is above all bounds. */
-  readonly counts: number[]
-  sum: number
-  /** The last exemplar of each bucket. */
-  exemplars: (Exemplar | undefined)[] | undefined
-}
 
 interface Exemplar {
   readonly labelSet: Readonly<Record<string, string>>
@@ -24,6 +13,35 @@ type WrittenValue = MetricValueWithName<string> & { readonly exemplar?: Exemplar
 
 /** Its type has `collect`, which it does not have. */
 type Written = MetricObjectWithValues<MetricValueWithName<string>>
+
+/** One series of a {@link SeriesHistogram}. */
+export class HistogramValues implements Observer {
+  readonly labels: Labels
+  /** Observations by bucket, not added up; the last one is above all bounds. */
+  readonly counts: number[]
+  sum = 0
+  /** The last exemplar of each bucket. */
+  exemplars: (Exemplar | undefined)[] | undefined
+  readonly #bounds: readonly number[]
+
+  constructor(labels: Labels, bounds: readonly number[]) {
+    this.labels = labels
+    this.counts = new Array<number>(bounds.length + 1).fill(0)
+    this.#bounds = bounds
+  }
+
+  /** Records an observation. @param exemplar labels of the exemplar */
+  record(value: number, exemplar?: Readonly<Record<string, string>>): void {
+    const bounds = this.#bounds
+    let bucket = 0
+    while (bucket < bounds.length && value > (bounds[bucket] as number)) bucket++
+    this.counts[bucket] = (this.counts[bucket] as number) + 1
+    this.sum += value
+    if (!exemplar) return
+    this.exemplars ??= []
+    this.exemplars[bucket] = { labelSet: exemplar, value, timestamp: Date.now() / 1_000 }
+  }
+}
 
 /**
  * A histogram whose series its owner keeps. That of prom-client sorts, joins and checks the labels at each observation, which
@@ -43,20 +61,7 @@ export class SeriesHistogram extends Histogram<string> {
 
   /** Creates a series. */
   createValues(labels: Labels): HistogramValues {
-    return { labels, counts: new Array<number>(this.#bounds.length + 1).fill(0), sum: 0, exemplars: undefined }
-  }
-
-  /** Records an observation. @param exemplar labels of the exemplar @throws SdError `SD_INVALID` if the value is not finite */
-  record(series: HistogramValues, value: number, exemplar: Readonly<Record<string, string>> | undefined): void {
-    if (!Number.isFinite(value)) throw invalidError('value', value, 'a finite number')
-    const bounds = this.#bounds
-    let bucket = 0
-    while (bucket < bounds.length && value > (bounds[bucket] as number)) bucket++
-    series.counts[bucket] = (series.counts[bucket] as number) + 1
-    series.sum += value
-    if (!exemplar) return
-    series.exemplars ??= []
-    series.exemplars[bucket] = { labelSet: exemplar, value, timestamp: Date.now() / 1_000 }
+    return new HistogramValues(labels, this.#bounds)
   }
 
   async #write(): Promise<Written> {

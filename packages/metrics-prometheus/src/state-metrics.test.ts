@@ -1,7 +1,7 @@
 import { type ClusterStateReport, type ConfigStateReport, reportStates, type StateReport } from '@sd/core'
+import { stateReports } from '@sd/testing'
 import { afterEach, expect, test } from 'vitest'
 import { createMetrics, type Metrics } from './index.ts'
-import { reports } from './testing/publish-everything.ts'
 import { readSamples, readValue } from './testing/read-metrics.ts'
 
 const open: (() => void)[] = []
@@ -21,8 +21,8 @@ function report(...states: readonly StateReport[]): () => void {
   return end
 }
 
-const cluster = reports.find((state) => state.kind === 'cluster') as ClusterStateReport
-const config = reports.find((state) => state.kind === 'config') as ConfigStateReport
+const cluster = stateReports.find((state) => state.kind === 'cluster') as ClusterStateReport
+const config = stateReports.find((state) => state.kind === 'config') as ConfigStateReport
 
 async function samplesOf(metrics: Metrics, pattern: RegExp): Promise<readonly string[]> {
   return (await readSamples(metrics.register)).filter((line) => pattern.test(line))
@@ -30,7 +30,7 @@ async function samplesOf(metrics: Metrics, pattern: RegExp): Promise<readonly st
 
 test('states are collected at each reading, and closed components disappear', async () => {
   const metrics = start()
-  const end = report(...reports)
+  const end = report(...stateReports)
   expect(await readSamples(metrics.register)).toEqual(
     expect.arrayContaining([
       'sd_instances{service="orders",health="healthy"} 4',
@@ -65,7 +65,7 @@ test('states are collected at each reading, and closed components disappear', as
 
 test('several clusters of a service show the largest values, limits are added up', async () => {
   const metrics = start()
-  report(...reports)
+  report(...stateReports)
   report({ ...cluster, eligible: 5, ejected: 0, isPanic: true }, { kind: 'retry-budget', service: 'orders', available: 4 })
   expect(await samplesOf(metrics, /^sd_(endpoints|cluster_panic|retry)/)).toEqual(
     [
@@ -98,14 +98,14 @@ test('a malformed report does not affect the others', async () => {
   const errors: unknown[] = []
   const metrics = createMetrics({ onError: (error) => errors.push(error) })
   open.push(metrics.close)
-  report({ kind: 'cluster', service: 'odd' } as unknown as StateReport, ...reports)
+  report({ kind: 'cluster', service: 'odd' } as unknown as StateReport, ...stateReports)
   expect(await readValue(metrics.register, 'sd_retry_budget_available{service="orders"}')).toBe(11)
   expect(errors).toEqual([expect.any(TypeError), expect.objectContaining({ code: 'SD_INVALID', field: 'amount' })])
 })
 
 test('an unknown kind of state is ignored', async () => {
   const metrics = start()
-  report({ kind: 'from-the-future' } as unknown as StateReport, ...reports)
+  report({ kind: 'from-the-future' } as unknown as StateReport, ...stateReports)
   expect(await readValue(metrics.register, 'sd_retry_budget_available{service="orders"}')).toBe(11)
 })
 

@@ -16,8 +16,21 @@ export { createLinkedClients, type LinkedClients } from './linked-clients.ts'
 export { type NacosOptions, type NacosServer, startNacos } from './nacos.ts'
 export { type NacosFront, startNacosFront } from './nacos-front.ts'
 export { freePort, probePort, untilReady } from './network.ts'
-export { type OtelCollector, type ReceivedSpan, startOtelCollector } from './otelcol.ts'
-export { type PrometheusOptions, type PrometheusSample, type PrometheusServer, startPrometheus } from './prometheus.ts'
+export {
+  type OtelCollector,
+  type ReceivedMetric,
+  type ReceivedPoint,
+  type ReceivedSpan,
+  startOtelCollector,
+} from './otelcol.ts'
+export {
+  type PrometheusOptions,
+  type PrometheusRule,
+  type PrometheusSample,
+  type PrometheusServer,
+  startPrometheus,
+} from './prometheus.ts'
+export { runPromtool } from './promtool.ts'
 export { recipes, type ServerName } from './recipes.ts'
 export { type RedisOptions, type RedisServer, startRedis } from './redis.ts'
 export { createRotation, type Rotation } from './rotation.ts'

@@ -11,7 +11,7 @@ export interface PrometheusOptions {
   readonly targetPort: number
   /** Time between scrapes, in milliseconds. @default 500 */
   readonly scrapeIntervalMs?: number
-  /** Path of a file with rules; it does not start if they are not valid. @default none */
+  /** Path of files with rules, possibly with `*`; it does not start if they are not valid. @default none */
   readonly rules?: string
 }
 
@@ -22,6 +22,15 @@ export interface PrometheusSample {
   readonly value: number
 }
 
+/** A rule that Prometheus evaluates. */
+export interface PrometheusRule {
+  readonly name: string
+  /** `unknown` before the first evaluation, `err` if it failed. */
+  readonly health: 'unknown' | 'ok' | 'err'
+  /** Why its last evaluation failed. */
+  readonly lastError?: string
+}
+
 /** A Prometheus that scrapes one target. */
 export interface PrometheusServer extends TestServer {
   /** Port of its HTTP API on 127.0.0.1. */
@@ -30,6 +39,8 @@ export interface PrometheusServer extends TestServer {
   query(expression: string): Promise<readonly PrometheusSample[]>
   /** Returns the recent exemplars of the series that an expression selects. */
   queryExemplars(expression: string): Promise<readonly PrometheusSample[]>
+  /** Returns its rules, of all files. */
+  rules(): Promise<readonly PrometheusRule[]>
 }
 
 /** Starts Prometheus, with storage of exemplars. */
@@ -67,6 +78,10 @@ export async function startPrometheus(source: ServerSource, options: PrometheusO
       const found = await ask<readonly ExemplarData[]>(`${origin}/api/v1/query_exemplars`, { query: expression, ...range })
       return found.flatMap(({ exemplars }) => exemplars.map(({ labels, value }) => ({ labels, value: Number(value) })))
     },
+    async rules() {
+      const { groups } = await ask<RulesData>(`${origin}/api/v1/rules`)
+      return groups.flatMap(({ rules }) => rules)
+    },
   }
 }
 
@@ -80,6 +95,7 @@ rule_files: [${JSON.stringify(rules)}]`
 global:
   scrape_interval: ${scrapeIntervalMs}ms
   scrape_timeout: ${scrapeIntervalMs}ms
+  evaluation_interval: ${scrapeIntervalMs}ms
 scrape_configs:
   - job_name: test
     static_configs:
@@ -91,15 +107,18 @@ interface QueryData {
   readonly result: readonly { readonly metric: Record<string, string>; readonly value: readonly [number, string] }[]
 }
 
+interface RulesData {
+  readonly groups: readonly { readonly rules: readonly PrometheusRule[] }[]
+}
+
 interface ExemplarData {
   readonly exemplars: readonly { readonly labels: Record<string, string>; readonly value: string }[]
 }
 
 /** Sends a request to the HTTP API. The response to an invalid query has the same shape and an error status. */
-async function ask<T>(url: string, parameters: Readonly<Record<string, string>>): Promise<T> {
+async function ask<T>(url: string, parameters?: Readonly<Record<string, string>>): Promise<T> {
   const response = await fetch(url, {
-    method: 'POST',
-    body: new URLSearchParams(parameters),
+    ...(parameters && { method: 'POST', body: new URLSearchParams(parameters) }),
     signal: AbortSignal.timeout(5_000),
   })
   const result = (await response.json()) as { readonly data: T; readonly error?: string }

@@ -29,10 +29,16 @@ export async function runHedged(owner: HedgeOwner, hedge: HedgePolicy, maySeeAga
   const { call, starter } = owner
   let failed: AttemptFailure | undefined
   let hasResponse = owner.hasKept
+  let first: Attempt | undefined
+  let isHedged = false
+  const noteEnd = (winner: 'first' | 'hedge' | 'none'): void => {
+    if (isHedged) publishTelemetry('sd:v1:call:hedged', { call, winner })
+  }
   const tryOnce = async (number: number, signal: AbortSignal): Promise<Attempt> => {
     const options = { maySeeAgain, isHedge: number > 1 }
     const attempt = starter.mustRequestUnit ? await starter.startAllowed(options, owner.signal) : starter.start(options)
     if (!attempt) throw failed ?? none
+    if (number === 1) first = attempt
     starter.skip(attempt.endpoint)
     signal.addEventListener('abort', () => attempt.lose(signal.reason as SdError), { once: true })
     owner.onHedged(attempt)
@@ -47,7 +53,7 @@ export async function runHedged(owner: HedgeOwner, hedge: HedgePolicy, maySeeAga
     return attempt
   }
   try {
-    return await hedge.execute<Attempt>(({ attempt, signal }) => tryOnce(attempt, signal), {
+    const used = await hedge.execute<Attempt>(({ attempt, signal }) => tryOnce(attempt, signal), {
       signal: owner.signal,
       canStart: () => starter.hasAny(),
       isFinal: ({ value, error }) =>
@@ -56,11 +62,15 @@ export async function runHedged(owner: HedgeOwner, hedge: HedgePolicy, maySeeAga
         value?.exchange ?? (error instanceof AttemptFailure ? error.attempt.exchange : undefined) ?? { ok: false, error },
       discard: (attempt) => attempt.drop(),
       onHedge: ({ attempt, afterMs }) => {
+        isHedged = true
         publishTelemetry('sd:v1:call:hedge', { call, attempt, afterMs })
         call.init.recorder?.note('hedge', { detail: `after ${Math.round(afterMs)} ms` })
       },
     })
+    noteEnd(used === first ? 'first' : 'hedge')
+    return used
   } catch (error) {
+    noteEnd('none')
     if (error instanceof AttemptFailure) return error.attempt
     if (error === none) return undefined
     throw error

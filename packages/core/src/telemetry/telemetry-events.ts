@@ -121,6 +121,12 @@ export interface CallHedgeEvent extends CallStartEvent {
   readonly afterMs: number
 }
 
+/** Payload of `sd:v1:call:hedged`. */
+export interface CallHedgedEvent extends CallStartEvent {
+  /** The attempt whose response is used: the first, a later one, or none because all failed. */
+  readonly winner: 'first' | 'hedge' | 'none'
+}
+
 /** A policy that can refuse a call. */
 export type RefusingPolicy = 'rate-limit' | 'concurrency-limit' | 'breaker' | 'instance-breaker'
 
@@ -168,6 +174,41 @@ export interface ServerRefusedEvent {
   readonly method: string
   /** Priority of the request, if known. */
   readonly priority?: CallPriority | undefined
+}
+
+/** Payload of `sd:v1:sticky:pick`. The key of the session is omitted because it may be secret. */
+export interface StickyPickEvent {
+  /** Name of the balancer. */
+  readonly balancer: string
+  readonly service: string
+  /**
+   * - `hit`: the endpoint of the session
+   * - `started`: the endpoint of a new session
+   * - `moved`: another endpoint from now on, because that of the session was removed or unavailable
+   * - `diverted`: another endpoint once, because the call had already tried that of the session
+   * - `unkeyed`: the request has no session
+   */
+  readonly outcome: 'hit' | 'started' | 'moved' | 'diverted' | 'unkeyed'
+}
+
+/** Payload of `sd:v1:sticky:session`. */
+export interface StickySessionEvent {
+  /** Name of the balancer. */
+  readonly balancer: string
+  readonly service: string
+  /** What happened to the session; `evicted` if the table was full. */
+  readonly change: 'started' | 'moved' | 'expired' | 'evicted'
+}
+
+/** Payload of `sd:v1:subset:pick`. */
+export interface SubsetPickEvent {
+  /** Name of the balancer. */
+  readonly balancer: string
+  readonly service: string
+  /** The subset that the request asked for, such as its lane: empty for the base, `unknown` if no instance has it. */
+  readonly subset: string
+  /** Where the request goes: to the subset, to the base instead, or nowhere because no instance is available. */
+  readonly outcome: 'subset' | 'base' | 'none'
 }
 
 /** Payload of `sd:v1:endpoint:ejection`. */
@@ -272,6 +313,8 @@ export interface TelemetryEvents {
   readonly 'sd:v1:call:retry': CallRetryEvent
   /** A hedge: another attempt starts while the call is pending. */
   readonly 'sd:v1:call:hedge': CallHedgeEvent
+  /** A call with a hedge has its response, or has failed. */
+  readonly 'sd:v1:call:hedged': CallHedgedEvent
   /** A call shares the response of another call. */
   readonly 'sd:v1:call:collapse': CallStartEvent
   /** A policy refused a call. */
@@ -284,6 +327,12 @@ export interface TelemetryEvents {
   readonly 'sd:v1:rate-limit:decision': RateLimitEvent
   /** A server refused a request. */
   readonly 'sd:v1:server:refused': ServerRefusedEvent
+  /** A sticky balancer picked an endpoint. */
+  readonly 'sd:v1:sticky:pick': StickyPickEvent
+  /** A session of a sticky balancer changed. */
+  readonly 'sd:v1:sticky:session': StickySessionEvent
+  /** A subset balancer decided where a request goes. */
+  readonly 'sd:v1:subset:pick': SubsetPickEvent
   /** An endpoint was ejected or restored. */
   readonly 'sd:v1:endpoint:ejection': EndpointEjectionEvent
   /** A panic began or ended. */

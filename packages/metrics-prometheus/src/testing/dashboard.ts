@@ -1,10 +1,19 @@
 import { readFileSync } from 'node:fs'
 
+/** Where a panel is, in cells. */
+export interface GridPosition {
+  readonly x: number
+  readonly y: number
+  readonly w: number
+  readonly h: number
+}
+
 /** The parts of the dashboard that tests read. */
 interface Dashboard {
   readonly panels: readonly {
     readonly type: string
     readonly title: string
+    readonly gridPos: GridPosition
     readonly targets?: readonly { readonly expr: string }[]
   }[]
   readonly templating: { readonly list: readonly { readonly query: string | { readonly query: string } }[] }
@@ -26,4 +35,9 @@ export function readVariableQueries(): readonly string[] {
 /** Titles of its rows. */
 export function readRowTitles(): readonly string[] {
   return panels.filter(({ type }) => type === 'row').map(({ title }) => title)
+}
+
+/** Where its panels are. */
+export function readGridPositions(): readonly GridPosition[] {
+  return panels.map(({ gridPos }) => gridPos)
 }

@@ -8,22 +8,12 @@ type Counts = Pick<ClusterStateReport, 'service' | 'hits' | 'misses' | 'updates'
  * the growth of each cluster since the last reading: the sum never decreases, and a new cluster of the same service starts
  * at zero. Counts between the last reading and the end of a cluster are not included.
  *
- * @param collect called before the counters are read
+ * @param refresh called before the counters are read
  * @returns a function that receives the reports of each reading
  */
-export function createLookupCounts(series: SeriesFactory, collect: () => void): (reports: readonly ClusterStateReport[]) => void {
-  const lookups = series.counter({
-    name: 'discovery_lookups_total',
-    help: 'Service lookups: a hit used the known instance list, a miss waited for the source.',
-    labelNames: ['service', 'result'],
-    collect,
-  })
-  const applied = series.counter({
-    name: 'discovery_updates_total',
-    help: 'Instance lists that were applied.',
-    labelNames: ['service'],
-    collect,
-  })
+export function createLookupCounts(series: SeriesFactory, refresh: () => void): (reports: readonly ClusterStateReport[]) => void {
+  const lookups = series.counter('discovery.lookups', refresh)
+  const applied = series.counter('discovery.updates', refresh)
   let last = new Map<string, Counts>()
   return (reports) => {
     const now = new Map<string, Counts>()

@@ -9,20 +9,20 @@ import {
   type TelemetryCall,
 } from '@sd/core'
 
-/** Trace id in the `traceparent` of {@link createCall}'s calls. */
-export const traceId = '4bf92f3577b34da6a3ce929d0e0e4736'
+/** Trace id in the `traceparent` of the calls of {@link createTelemetryCall}. */
+export const telemetryTraceId = '4bf92f3577b34da6a3ce929d0e0e4736'
 
 /** A call as the client publishes it: with more than telemetry promises. */
-export function createCall(
+export function createTelemetryCall(
   change: Partial<TelemetryCall> = {},
   flags: string = '01',
 ): TelemetryCall & { headers: Record<string, string> } {
-  const headers = { traceparent: `00-${traceId}-00f067aa0ba902b7-${flags}` }
+  const headers = { traceparent: `00-${telemetryTraceId}-00f067aa0ba902b7-${flags}` }
   return { service: 'orders', method: 'GET', path: '/', startedAt: performance.now(), headers, ...change }
 }
 
 /** One report of each kind. */
-export const reports: readonly StateReport[] = [
+export const stateReports: readonly StateReport[] = [
   { kind: 'backend', backend: 'memory', state: 'connected' },
   { kind: 'registration', registry: 'memory', service: 'orders', instanceId: 'a', state: 'active' },
   {
@@ -69,7 +69,7 @@ export const reports: readonly StateReport[] = [
 /** Publishes an event on every channel, and reports one state of each kind. @returns a function that ends the reports */
 export function publishEverything(): () => void {
   const error = new SdError('SD_TIMEOUT', 'too late')
-  const call = createCall()
+  const call = createTelemetryCall()
   const where = { service: 'orders', instanceId: 'a', origin: 'http://127.0.0.1:8080' }
   const instance = createServiceInstance({ service: 'orders', id: 'a', address: '127.0.0.1', port: 8080 })
   const snapshot = createSnapshot({ service: 'orders', instances: [instance] })
@@ -81,11 +81,12 @@ export function publishEverything(): () => void {
   publishTelemetry('sd:v1:attempt:end', { ...where, call, error, durationMs: 300, attempts: 2 })
   publishTelemetry('sd:v1:call:retry', { call, attempt: 2, delayMs: 5, error })
   publishTelemetry('sd:v1:call:hedge', { call, attempt: 3, afterMs: 50 })
+  publishTelemetry('sd:v1:call:hedged', { call, winner: 'hedge' })
   publishTelemetry('sd:v1:call:collapse', { call })
   publishTelemetry('sd:v1:call:refused', { call, policy: 'breaker', name: 'orders' })
   publishTelemetry('sd:v1:call:fallback', { call, error })
   publishTelemetry('sd:v1:call:end', { call, status: 200, durationMs: 700, attempts: 3 })
-  publishTelemetry('sd:v1:call:end', { call: createCall({ method: 'BREW' }, '00'), error, durationMs: 9, attempts: 0 })
+  publishTelemetry('sd:v1:call:end', { call: createTelemetryCall({ method: 'BREW' }, '00'), error, durationMs: 9, attempts: 0 })
   publishTelemetry('sd:v1:breaker:state', { breaker: 'orders', state: 'open', previous: 'closed', reason: 'failure-rate' })
   publishTelemetry('sd:v1:rate-limit:decision', { limiter: 'api', decision })
   publishTelemetry('sd:v1:endpoint:ejection', { ...where, monitor: 'outlier', ejection: { reason: 'consecutive-5xx' } })
@@ -112,8 +113,30 @@ export function publishEverything(): () => void {
   publishTelemetry('sd:v1:config:update', { config: 'app', version: 3, changed: [], durationMs: 2, error })
   publishTelemetry('sd:v1:server:refused', { server: 'api', reason: 'concurrency-limit', method: 'GET', priority: 'batch' })
   publishTelemetry('sd:v1:fault:injected', { service: 'orders', rule: 'slow', faults: ['delay', 'error'], side: 'client' })
+  publishTelemetry('sd:v1:http-cache:request', { cache: 'shared', key: 'https://shop.example.com/a', result: 'hit' })
+  publishBalancerEvents()
+  publishLockEvents()
+  publishTelemetry('sd:v1:config:write', { source: 'etcd', key: 'app.yaml', change: 'put', version: 3 })
+  const alert = { rule: 'panic', severity: 'critical', labels: { service: 'orders' } } as const
+  publishTelemetry('sd:v1:alert:state', { ...alert, state: 'firing', previous: 'pending', value: 1, isSilenced: false })
   publishGatewayEvents(error)
-  return reportStates(() => reports)
+  return reportStates(() => stateReports)
+}
+
+function publishBalancerEvents(): void {
+  const sticky = { balancer: 'sticky-p2c', service: 'orders' }
+  for (const outcome of ['started', 'hit', 'unkeyed'] as const) publishTelemetry('sd:v1:sticky:pick', { ...sticky, outcome })
+  for (const change of ['started', 'expired'] as const) publishTelemetry('sd:v1:sticky:session', { ...sticky, change })
+  const lanes = { balancer: 'subset-p2c', service: 'orders' }
+  publishTelemetry('sd:v1:subset:pick', { ...lanes, subset: 'canary', outcome: 'subset' })
+  publishTelemetry('sd:v1:subset:pick', { ...lanes, subset: 'unknown', outcome: 'base' })
+}
+
+function publishLockEvents(): void {
+  const lock = { lock: 'etcd', key: 'leader' }
+  for (const token of ['1', '2', '3']) publishTelemetry('sd:v1:lock:state', { ...lock, token, state: 'acquired' })
+  publishTelemetry('sd:v1:lock:state', { ...lock, token: '1', state: 'released' })
+  publishTelemetry('sd:v1:lock:state', { ...lock, token: '2', state: 'lost' })
 }
 
 function publishGatewayEvents(error: SdError): void {

@@ -1,0 +1,2 @@
+export { createOpenTelemetryMetrics, type OpenTelemetryMetrics } from './metrics.ts'
+export type { OpenTelemetryMetricsOptions } from './options.ts'
