@@ -15,6 +15,7 @@ const suites: Readonly<Record<string, () => Promise<readonly Finding[]>>> = {
   registries: async () => (await import('./registries/index.ts')).benchRegistries(),
   fleet: async () => (await import('./fleet/index.ts')).benchFleet(),
   config: async () => (await import('./config/index.ts')).benchConfig(),
+  admin: async () => (await import('./admin.ts')).benchAdmin(),
 }
 
 const [first, ...rest] = process.argv.slice(2)

@@ -176,6 +176,90 @@ export interface ProcessEvent {
   readonly by?: string | undefined
 }
 
+/** `GET /states`: the state of every live component. */
+export interface StatesReport {
+  readonly states: readonly StateReport[]
+}
+
+/** A version of an entry, without its content. */
+export interface HistoryVersion {
+  readonly version: number
+  /** Such as `put`, `delete`, `rollback`, or `external` for a change by something else. */
+  readonly change: string
+  /** Such as `written`, or `failed` if it never took effect. */
+  readonly state: string
+  readonly at: number
+  readonly author?: string | undefined
+  readonly comment?: string | undefined
+  /** The version that a rollback restored. */
+  readonly of?: number | undefined
+}
+
+/** `GET /histories`: names of the histories that were handed over. */
+export interface HistoriesReport {
+  readonly histories: readonly string[]
+}
+
+/** `GET /histories/{name}`: versions of an entry, newest first. */
+export interface HistoryReport {
+  readonly history: string
+  readonly versions: readonly HistoryVersion[]
+}
+
+/** `GET /histories/{name}/diff?before=&after=`: values that differ. Secrets are masked. */
+export interface HistoryDiffReport {
+  readonly differences: readonly {
+    readonly path: string
+    readonly kind: string
+    readonly before?: unknown
+    readonly after?: unknown
+  }[]
+}
+
+/**
+ * Response to a change: a `POST` with `content-type: application/json`, `x-sd-console: 1` and a body with `reason`.
+ *
+ * | path | other members of the body | control |
+ * |---|---|---|
+ * | `/breakers/{service}`, `/breakers/{service}/{instanceId}` | `state`: `open`, `closed` or `isolated` | `breakers` |
+ * | `/config/reload` | | `config` |
+ * | `/config/set` | `path`, `value` | `config` |
+ * | `/config/unset` | `path` | `config` |
+ * | `/alerts/silences` | `durationMs`, and `rule` or `labels` | `alerts` |
+ * | `/alerts/silences/{id}/expire` | | `alerts` |
+ * | `/alerts/rules/{name}` | `enabled` | `alerts` |
+ * | `/draining` | `draining`, and `service` and `instanceId` to choose | `draining` |
+ * | `/log-level` | `level` | `log-level` |
+ * | `/histories/{name}/rollback` | `version`, `ifVersion` | `histories` |
+ * | `/histories/{name}/put` | `content`, `ifVersion` | `histories` |
+ * | `/calls/try` | `service`, `path`, and `method`, `headers`, `timeoutMs`; `after` is a {@link TryCallReport} | `calls` |
+ *
+ * Names in a path are encoded by `encodeURIComponent`.
+ */
+export interface ChangeReport {
+  /** Such as `breaker.set`. */
+  readonly action: string
+  readonly target: string
+  readonly before?: unknown
+  readonly after?: unknown
+}
+
+/** Result of `POST /calls/try`. What the service responded is not in it. */
+export interface TryCallReport {
+  readonly service: string
+  readonly status?: number | undefined
+  readonly error?: WireError | undefined
+  readonly durationMs: number
+  /** What happened, in order. `atMs` is the time since the start in milliseconds. */
+  readonly steps: readonly {
+    readonly atMs: number
+    readonly step: string
+    readonly attempt?: number | undefined
+    readonly origin?: string | undefined
+    readonly detail?: string | undefined
+  }[]
+}
+
 /** A change that was made, or refused, through an endpoint. */
 export interface AuditEntry {
   readonly at: number
