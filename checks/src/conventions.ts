@@ -49,6 +49,7 @@ const allowedDependencies: Readonly<Record<string, readonly string[]>> = {
     ...['consul', 'env', 'etcd', 'file', 'kubernetes', 'nacos', 'zookeeper'].map((type) => `@sd/config-${type}`),
   ],
   app: [
+    '@sd/admin',
     '@sd/balancer-p2c',
     '@sd/breaker-cockatiel',
     '@sd/client',
@@ -89,6 +90,7 @@ const allowedDependencies: Readonly<Record<string, readonly string[]>> = {
   'gateway-tcp': ['@sd/client', '@sd/gateway'],
   'gateway-udp': ['@sd/client', '@sd/gateway'],
   'gateway-server': [
+    '@sd/admin',
     '@sd/balancer-consistent-hash',
     '@sd/balancer-least-active',
     '@sd/balancer-p2c',

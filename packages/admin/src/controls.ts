@@ -119,8 +119,10 @@ export interface AdminLogger {
 
 /** What may be changed through an endpoint. What is absent can't be changed. */
 export interface AdminControls {
-  /** Its circuit breakers can be opened, closed and isolated. @default none */
+  /** For `allowBreakers` and `allowCalls`. @default none */
   readonly client?: AdminClient
+  /** Whether circuit breakers of `client` can be opened, closed and isolated. @default true */
+  readonly allowBreakers?: boolean
   /** Whether `client` may make one call for an explanation. @default false */
   readonly allowCalls?: boolean
   /** Can be reloaded; values can be overridden in the memory of the process. @default none */
@@ -137,9 +139,9 @@ export interface AdminControls {
 
 /** Names of the controls that were handed over. */
 export function listControls(controls: AdminControls): readonly AdminControl[] {
-  const { client, allowCalls, config, alerts, registrations, histories, logging } = controls
+  const { client, allowBreakers = true, allowCalls, config, alerts, registrations, histories, logging } = controls
   const found: Readonly<Partial<Record<AdminControl, unknown>>> = {
-    breakers: client,
+    breakers: client && allowBreakers,
     config,
     alerts,
     draining: registrations,

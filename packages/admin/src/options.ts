@@ -84,7 +84,7 @@ export const adminKeys: readonly (keyof AdminOptions)[] = [
   'onAudit',
   'metrics',
 ]
-const controlKeys = ['client', 'allowCalls', 'config', 'alerts', 'registrations', 'histories', 'logging']
+const controlKeys = ['client', 'allowBreakers', 'allowCalls', 'config', 'alerts', 'registrations', 'histories', 'logging']
 const shortestToken = 16
 const longestHistoryMs = 3_600_000
 
@@ -141,7 +141,7 @@ function checkMetrics(metrics: unknown): void {
 
 function checkControls(controls: AdminControls): AdminControls {
   checkKnownKeys('controls', checkObject('controls', controls), controlKeys)
-  const { client, allowCalls, config, alerts, registrations, histories, logging } = controls
+  const { client, config, alerts, registrations, histories, logging } = controls
   const needed: readonly (readonly [string, unknown, string])[] = [
     ['client', client, 'breaker'],
     ['config', config, 'reload'],
@@ -158,8 +158,10 @@ function checkControls(controls: AdminControls): AdminControls {
   if (registrations !== undefined && typeof registrations !== 'function' && !Array.isArray(registrations)) {
     throw invalidError('controls.registrations', registrations, 'an array of registrations, or a function that returns it')
   }
-  if (allowCalls !== undefined && checkBoolean('controls.allowCalls', allowCalls) && client === undefined) {
-    throw invalidError('controls.allowCalls', allowCalls, 'it together with controls.client')
+  for (const name of ['allowBreakers', 'allowCalls'] as const) {
+    if (checkBoolean(`controls.${name}`, controls[name] ?? false) && client === undefined) {
+      throw invalidError(`controls.${name}`, true, 'it together with controls.client')
+    }
   }
   return controls
 }

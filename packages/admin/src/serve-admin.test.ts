@@ -26,6 +26,13 @@ describe('a port of its own', () => {
     await expect(serveAdmin({ hosts: 5 } as never)).rejects.toThrow(expect.objectContaining({ field: 'hosts' }))
   })
 
+  test('is registered only for an address at which it is reached', async () => {
+    await using local = await serveAdmin({ port: 0, host: 'localhost' })
+    await using open = await serveAdmin({ port: 0, host: '0.0.0.0', authenticate: { token } })
+    expect(['127.0.0.1', '10.0.0.1'].map((address) => local.portAt(address))).toEqual([local.port, undefined])
+    expect(['127.0.0.1', '10.0.0.1'].map((address) => open.portAt(address))).toEqual([open.port, open.port])
+  })
+
   test('closes twice, and answers no more', async () => {
     const server = await serveAdmin({ port: 0 })
     await Promise.all([server.close(), server.close()])

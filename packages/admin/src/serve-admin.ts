@@ -1,7 +1,7 @@
 import { createServer as createHttpServer, type Server } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
 import { type AddressInfo, createServer as createTcpServer, type Server as TcpServer } from 'node:net'
-import { checkInteger, checkKnownKeys, checkName, checkObject, invalidError, readIpAddress, SdError, toSdError } from '@sd/core'
+import { checkInteger, checkKnownKeys, checkName, checkObject, invalidError, SdError, toSdError } from '@sd/core'
 import { checkTls, createTlsSource, type PemSource, type TlsSource } from '@sd/tls'
 import { createAdmin } from './admin.ts'
 import { isLoopback } from './http/guard.ts'
@@ -38,6 +38,12 @@ export interface AdminServer extends AsyncDisposable {
   readonly port: number
   /** Such as `http://127.0.0.1:9465`. The paths begin with `/sd/v1`. */
   readonly origin: string
+  /**
+   * The port to register for an instance at this address, as `ports: { [ADMIN_PORT]: … }`.
+   *
+   * @returns `undefined` if it listens on this machine only and the address is reached by others
+   */
+  portAt(address: string): number | undefined
   /** Stops listening, closes all connections and stops counting. Idempotent. */
   close(): Promise<void>
 }
@@ -82,7 +88,8 @@ export async function serveAdmin(options: ServeAdminOptions = {}): Promise<Admin
   }
   const bound = (servers.listening.address() as AddressInfo).port
   const origin = `${source ? 'https' : 'http'}://${host.includes(':') ? `[${host}]` : host}:${bound}`
-  return { port: bound, origin, close, [Symbol.asyncDispose]: close }
+  const portAt = (address: string): number | undefined => (isLoopback(host) && !isLoopback(address) ? undefined : bound)
+  return { port: bound, origin, portAt, close, [Symbol.asyncDispose]: close }
 }
 
 /** What listens, and what has the connections. */
@@ -133,8 +140,7 @@ function readTls(tls: AdminTls): TlsSource {
 
 /** @throws SdError `SD_INVALID` if others than this machine could ask without credentials */
 function checkOpenDoor(host: string, authenticate: Authentication = 'loopback'): Authentication {
-  const address = readIpAddress(host)
-  if (authenticate !== 'loopback' || host === 'localhost' || (address !== undefined && isLoopback(address))) return authenticate
+  if (authenticate !== 'loopback' || isLoopback(host)) return authenticate
   throw new SdError(
     'SD_INVALID',
     `Invalid authenticate: got none, want { token } or a function, because ${host} can be reached from other machines`,

@@ -96,6 +96,7 @@ describe('an application', () => {
         'needs          stock, users',
         'health         /health/live, /health/ready',
         'metrics        none',
+        'admin          none',
         'tracing        none',
         'logging        none',
         'ends           on none: registration, server, 0 of onClose, client, registry, configuration, telemetry',

@@ -1,7 +1,16 @@
 import { EventEmitter } from 'node:events'
 import type { ServiceClient } from '@sd/client'
 import type { Config } from '@sd/config'
-import { closedError, invalidError, type Registration, type Registry, type SdError, toSdError, withTimeout } from '@sd/core'
+import {
+  ADMIN_PORT,
+  closedError,
+  invalidError,
+  type Registration,
+  type Registry,
+  type SdError,
+  toSdError,
+  withTimeout,
+} from '@sd/core'
 import type { Discovery } from '@sd/discovery'
 import {
   advertisedAddress,
@@ -199,11 +208,20 @@ class Application implements App {
     if (failure !== undefined) throw toSdError(failure, 'SD_UNAVAILABLE', 'The server does not listen')
     // Closed while the address was looked for.
     if (this.#isEnding) throw closedError(`The application ${this.service}`)
+    const adminPort = this.#parts.admin?.portAt(address)
+    const ports = adminPort === undefined ? instance.ports : { ...instance.ports, [ADMIN_PORT]: adminPort }
     this.#lifecycle = createLifecycle({
       ...lifecycle,
       registrar: this.registry,
       server,
-      instance: { needs, ...instance, address, service: this.service, ...(version !== undefined && { version }) },
+      instance: {
+        needs,
+        ...instance,
+        address,
+        service: this.service,
+        ...(ports && { ports }),
+        ...(version !== undefined && { version }),
+      },
       ...(this.#parts.reporter && { health: this.#parts.reporter }),
       // After drain(), close() runs them.
       onShutdown: this.#endings().map(
@@ -214,6 +232,7 @@ class Application implements App {
       onError: this.#resolved.onError,
     })
     await this.#lifecycle.start()
+    if (this.registration) this.#parts.admin?.addRegistration(this.registration)
   }
 
   handle(request: AppRequest, response: AppResponse): boolean {
@@ -288,7 +307,7 @@ class Application implements App {
 
   /** The parts to end, in order: each is a step with a limit of its own. */
   #endings(): readonly (readonly [name: string, end: () => unknown])[] {
-    const { configuration, registry, calling, reporter, stopFollowing } = this.#parts
+    const { configuration, registry, calling, reporter, admin, stopFollowing } = this.#parts
     const { onClose = [], metrics, tracing, logging } = this.#options
     return [
       ...onClose.map((hook, index) => [`onClose[${index}]`, hook] as const),
@@ -297,6 +316,7 @@ class Application implements App {
       ['the client', () => calling.close()],
       ['the registry', () => registry.close()],
       ['the configuration', () => configuration?.close()],
+      ['the admin endpoint', () => admin?.close()],
       ['tracing', () => tracing?.close?.()],
       ['metrics', () => metrics?.close?.()],
       ['logging', () => logging?.close?.()],

@@ -7,7 +7,7 @@ export function explainApp(options: AppOptions, resolved: ResolvedAppOptions, pa
   const { signals = ['SIGTERM', 'SIGINT'] } = lifecycle
   const { livePath, readyPath } = resolved
   const services = Object.keys(client.services ?? {})
-  const { configuration, registry } = parts
+  const { configuration, registry, admin } = parts
   const rows: readonly (readonly [string, string])[] = [
     ['service', `${resolved.service}${version === undefined ? '' : ` ${version}`}, ${state}`],
     ['registry', registry.provider],
@@ -26,6 +26,7 @@ export function explainApp(options: AppOptions, resolved: ResolvedAppOptions, pa
       `${livePath}, ${readyPath}${health.length > 0 ? `; checks ${health.map(({ check }) => check.name).join(', ')}` : ''}`,
     ],
     ['metrics', metrics ? resolved.metricsPath : 'none'],
+    ['admin', admin ? `${admin.origin}/sd/v1` : 'none'],
     ['tracing', tracing ? 'calls and attempts' : 'none'],
     ['logging', logging ? 'calls' : 'none'],
     [

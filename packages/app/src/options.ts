@@ -21,6 +21,7 @@ import type { OwnHealthCheck } from '@sd/health'
 import type { LifecycleOptions, LifecycleServer } from '@sd/lifecycle'
 import type { RegistryConfig } from '@sd/registry'
 import type { StandardSchemaV1 } from '@standard-schema/spec'
+import { type AppAdminOptions, checkAdmin } from './admin-server.ts'
 
 /** Where configuration comes from. Later ones win: defaults, files, the environment, centers. */
 export interface AppConfigOptions<Schema extends StandardSchemaV1 = StandardSchemaV1>
@@ -103,6 +104,11 @@ export interface AppOptions<Schema extends StandardSchemaV1 = StandardSchemaV1> 
   readonly metrics?: AppMetrics
   /** Path at which metrics are served. @default '/metrics' */
   readonly metricsPath?: string
+  /**
+   * The admin endpoint of `@sd/admin`, on a port of its own that is registered with the instance as `sd-admin`. `true`: on this machine only, and
+   * nothing can be changed. @default none
+   */
+  readonly admin?: boolean | AppAdminOptions
   /** Traces of calls. @default none */
   readonly tracing?: AppTracing
   /** Lines for calls. @default none */
@@ -157,6 +163,7 @@ const keys = [
   'needs',
   'metrics',
   'metricsPath',
+  'admin',
   'tracing',
   'logging',
   'health',
@@ -171,6 +178,7 @@ export function resolveAppOptions(options: AppOptions): ResolvedAppOptions {
   checkKnownKeys('', checkObject('options', options), keys)
   const { instance, config, metrics, tracing, logging, lifecycle = {}, onError = warn } = options
   checkInstance(instance)
+  checkAdmin(options.admin)
   if (metrics !== undefined) {
     checkFunction('metrics.handler', checkObject('metrics', metrics)['handler'] as () => unknown)
     if (metrics.respond !== undefined) checkFunction('metrics.respond', metrics.respond)

@@ -1,5 +1,6 @@
 import type { ServiceClient } from '@sd/client'
 import type { HealthReporter } from '@sd/health'
+import { type AppAdmin, openAdmin } from './admin-server.ts'
 import { type Calling, createCalling } from './calling.ts'
 import type { AppConfiguration } from './configuration.ts'
 import { followSettings } from './follow-settings.ts'
@@ -12,6 +13,7 @@ export interface AppParts {
   readonly registry: RegistryLink
   readonly calling: Calling
   readonly reporter: HealthReporter | undefined
+  readonly admin: AppAdmin | undefined
   /** Stops following the application's own settings. */
   readonly stopFollowing: () => void
 }
@@ -35,11 +37,13 @@ export async function makeParts(options: AppOptions, resolved: ResolvedAppOption
     undo.push(() => calling.close())
     const reporter = await openReporter(options, resolved, calling.client)
     if (reporter) undo.push(() => reporter.close())
+    const admin = await openAdmin(options, { calling, configuration })
+    if (admin) undo.push(() => admin.close())
     const stopFollowing =
       configuration && settingsAt !== undefined
         ? followSettings({ config: configuration.config, at: settingsAt, calling, registry, onError })
         : (): void => undefined
-    return { configuration, registry, calling, reporter, stopFollowing }
+    return { configuration, registry, calling, reporter, admin, stopFollowing }
   } catch (error) {
     for (const step of undo.reverse()) await Promise.resolve(step()).catch(() => undefined)
     throw error

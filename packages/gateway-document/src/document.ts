@@ -13,6 +13,16 @@ export interface ObservePart {
   readonly accessLog?: 'json' | 'off'
 }
 
+/** The admin endpoint of `@sd/admin`, which only reads. */
+export interface AdminPart {
+  /** Host and port. With several workers each has any free port of the host. @default '127.0.0.1:9465' */
+  readonly address?: string
+  /** Secret that every request needs, or `file:` and a path. @default none: only for an address of this machine */
+  readonly token?: string
+  /** Names of this host that clients may use, besides its addresses. @default [] */
+  readonly hosts?: readonly string[]
+}
+
 /** How the process ends. */
 export interface DrainPart {
   /** How long it still serves requests once it reports that it is not ready, in milliseconds. @default 1_000 */
@@ -61,6 +71,8 @@ export interface GatewayDocument {
   readonly affinityKeys: readonly string[]
   /** With its defaults. */
   readonly observe: Required<ObservePart>
+  /** The admin endpoint, with its default address; `undefined` if there is none. */
+  readonly admin: (AdminPart & { readonly address: string }) | undefined
   /** With its defaults. */
   readonly drain: Required<DrainPart>
   /** How it registers itself; `undefined` if it does not. */

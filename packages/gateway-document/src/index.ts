@@ -1,4 +1,4 @@
-export type { DocumentWarning, DrainPart, GatewayDocument, ObservePart, RegisterPart } from './document.ts'
+export type { AdminPart, DocumentWarning, DrainPart, GatewayDocument, ObservePart, RegisterPart } from './document.ts'
 export { type DocumentProblem, describeProblem, type GatewayDocumentError, isGatewayDocumentError } from './error.ts'
 export {
   type DocumentConfig,

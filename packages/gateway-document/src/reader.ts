@@ -2,7 +2,7 @@ import { createSettingsReader, type SettingsParts, type SettingsReader } from '@
 import { checkKnownKeys, checkObject, SdError } from '@sd/core'
 import type { GatewayTable } from '@sd/gateway'
 import type { StandardSchemaV1 } from '@standard-schema/spec'
-import type { DocumentWarning, DrainPart, GatewayDocument, ObservePart } from './document.ts'
+import type { AdminPart, DocumentWarning, DrainPart, GatewayDocument, ObservePart } from './document.ts'
 import { documentError, isGatewayDocumentError, keysOf, pathOf, toDocumentProblem } from './error.ts'
 import { migrate } from './migrate.ts'
 import { checkParts, type DocumentParts, type LoadParts, readLoadParts, usesOf } from './parts.ts'
@@ -62,6 +62,7 @@ const defaultObserve: Required<ObservePart> = {
   readyPath: '/health/ready',
   accessLog: 'json',
 }
+const defaultAdminAddress = '127.0.0.1:9465'
 const defaultDrain: Required<DrainPart> = { propagationDelayMs: 1_000, timeoutMs: 10_000 }
 
 /** A document of the current version whose fields and references are valid. */
@@ -70,6 +71,7 @@ interface CheckedDocument extends ShapedDocument {
   readonly registry?: GatewayDocument['registry']
   readonly discovery?: PlainObject
   readonly observe?: ObservePart
+  readonly admin?: AdminPart
   readonly drain?: DrainPart
   readonly register?: NonNullable<GatewayDocument['register']>
 }
@@ -144,7 +146,7 @@ export function createPreparingReader(options: GatewayDocumentReaderOptions): Pr
   }
 
   function finish(document: CheckedDocument, table: GatewayTable): GatewayDocument {
-    const { name, registry, rateLimiters = {}, affinityKeys = [], observe, drain, register, workers = 1 } = document
+    const { name, registry, rateLimiters = {}, affinityKeys = [], observe, admin, drain, register, workers = 1 } = document
     return {
       name,
       table,
@@ -153,6 +155,7 @@ export function createPreparingReader(options: GatewayDocumentReaderOptions): Pr
       rateLimiters,
       affinityKeys,
       observe: { ...defaultObserve, ...observe },
+      admin: admin && { address: defaultAdminAddress, ...admin },
       drain: { ...defaultDrain, ...drain },
       register,
       workers,

@@ -1,5 +1,6 @@
 import cluster from 'node:cluster'
 import { get as httpGet } from 'node:http'
+import type { ProcessSnapshot } from '@sd/admin'
 import { startConstantLoad } from '@sd/test-servers'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { createEventLog } from './event-log.ts'
@@ -222,4 +223,24 @@ test('a document that is refused, and an address in use, end the program with a 
   expect(await runDocument(documentFor(port, '/*').replace('127.0.0.1:0', `127.0.0.1:${port}`))).toContain('EADDRINUSE')
   const observe = documentFor(port, '/*').replace('observe: { address: "127.0.0.1:0"', `observe: { address: "127.0.0.1:${port}"`)
   expect(await runDocument(observe.replace('1500', '0'))).toContain('observe.address')
+})
+
+test('the admin endpoint needs the token of its file, shows the process and changes nothing', async () => {
+  const { port } = await startService('orders')
+  const token = 'a-token-of-more-than-sixteen-characters'
+  const secret = await writeTestFile('token', `${token}\n`)
+  const more = `name: edge\nadmin: { address: "127.0.0.1:0", token: "file:${secret.path}" }`
+  const file = await writeTestFile('gateway.yaml', documentFor(port, '/orders/*', more))
+  const gateway = await startServer(file.path)
+  await get(`${gateway.url}/orders/1`)
+  const { url } = (await gateway.until('admin')) as LogLine & { readonly url: string }
+  expect((await fetch(url)).status).toBe(401)
+  const headers = { authorization: `Bearer ${token}` }
+  const snapshot = (await (await fetch(`${url}/snapshot`, { headers })).json()) as ProcessSnapshot
+  expect(snapshot).toMatchObject({ info: { name: 'edge', pid: gateway.child.pid, controls: [] } })
+  expect(snapshot.edges.edges).toMatchObject([
+    { service: 'orders', total: 1 },
+    { instanceId: 'orders-1', total: 1 },
+  ])
+  expect((await fetch(`${url}/draining`, { method: 'POST', headers })).status).toBe(405)
 })

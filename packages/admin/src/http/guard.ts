@@ -78,7 +78,7 @@ function digest(text: string): Buffer {
 
 /** Whether a request comes from this machine itself, and not through a proxy on it. */
 function isLocal({ socket, headers }: IncomingMessage): boolean {
-  return isLoopback(readIpAddress(socket.remoteAddress ?? '') ?? '') && !proxyHeaders.some((name) => headers[name] !== undefined)
+  return isLoopback(socket.remoteAddress ?? '') && !proxyHeaders.some((name) => headers[name] !== undefined)
 }
 
 /**
@@ -89,8 +89,7 @@ function checkHost({ headers, socket }: IncomingMessage, hosts: ReadonlySet<stri
   const given = (headers.host ?? String(headers[':authority'] ?? '')).toLowerCase()
   const name = given.replace(/:\d*$/, '')
   const local = readIpAddress(socket.localAddress ?? '')
-  const isOwn =
-    name === 'localhost' || isLoopback(readIpAddress(name) ?? '') || (local !== undefined && readIpAddress(name) === local)
+  const isOwn = isLoopback(name) || (local !== undefined && readIpAddress(name) === local)
   if (isOwn || hosts.has(name) || hosts.has(given)) return
   throw new AnswerError(
     421,
@@ -101,7 +100,8 @@ function checkHost({ headers, socket }: IncomingMessage, hosts: ReadonlySet<stri
   )
 }
 
-/** Whether an IP address is one of this machine's own. */
-export function isLoopback(address: string): boolean {
-  return address === '::1' || address.startsWith('127.')
+/** Whether a host is this machine itself: a name or an IP address, in any spelling. */
+export function isLoopback(host: string): boolean {
+  const address = readIpAddress(host) ?? host
+  return address === 'localhost' || address === '::1' || address.startsWith('127.')
 }

@@ -1,4 +1,4 @@
-import type { DrainPart, ObservePart, RegisterPart } from '../document.ts'
+import type { AdminPart, DrainPart, ObservePart, RegisterPart } from '../document.ts'
 import {
   boolean,
   either,
@@ -62,6 +62,15 @@ const observe = object<ObservePart>(
   { description: 'Metrics, health and the access log' },
 )
 
+const admin = object<AdminPart>(
+  {
+    address,
+    token: secretText('file: and a path, or a text of at least 16 characters', /^file:.|^.{16,}$/),
+    hosts: list(name),
+  },
+  { description: 'The admin endpoint of @sd/admin, which only reads' },
+)
+
 const drain = object<DrainPart>(
   { propagationDelayMs: durationOrNone, timeoutMs: durationOrNone },
   { description: 'How the process ends' },
@@ -102,6 +111,7 @@ const documentFields = {
   ),
   affinityKeys: list(secretText('file: and a path, or a text of at least 32 characters', /^file:.|^.{32,}$/), { min: 1 }),
   observe,
+  admin,
   drain,
   register,
   workers: integer(1, 256),

@@ -1,8 +1,10 @@
 import { readFile } from 'node:fs/promises'
 import { isDeepStrictEqual } from 'node:util'
+import type { AdminServer } from '@sd/admin'
 import { createP2cBalancer } from '@sd/balancer-p2c'
 import { type ClientSettings, createHttp1Transport, createServiceClient, type ServiceClient } from '@sd/client'
 import {
+  ADMIN_PORT,
   type ClusterSource,
   invalidError,
   type RateLimiter,
@@ -30,6 +32,7 @@ import type { EventLog } from '../event-log.ts'
 import { createPartLoader, type PartLoader } from '../part-loader.ts'
 import { parts } from '../parts.ts'
 import { createAccessLog } from './access-log.ts'
+import { startAdmin } from './admin-endpoint.ts'
 import type { ObserveHandler } from './observe-server.ts'
 import { createUnlistedRegistrar } from './unlisted-registrar.ts'
 
@@ -100,9 +103,14 @@ async function start({ file, log, writeAccess, labels, signals }: GatewayProcess
     const accessLog = createAccessLog(writeAccess, labels)
     ends.push(() => accessLog.close())
   }
+  const admin = await startAdmin(current, metrics)
+  if (admin) {
+    ends.push(() => admin.close())
+    log.info('admin', { url: `${admin.origin}/sd/v1` })
+  }
   const lifecycle = createLifecycle({
     registrar: current.register ? (source as unknown as Registrar) : createUnlistedRegistrar(),
-    instance: await createInstance(current, gateway),
+    instance: await createInstance(current, gateway, admin),
     server: gateway.drainable,
     propagationDelayMs: current.drain.propagationDelayMs,
     drainTimeoutMs: current.drain.timeoutMs,
@@ -218,16 +226,33 @@ async function startGateway(
   return { gateway, discovery, client: { configure } }
 }
 
-async function createInstance({ register }: GatewayDocument, { addresses }: Gateway) {
+async function createInstance({ register }: GatewayDocument, { addresses }: Gateway, admin: AdminServer | undefined) {
   if (!register) return { service: 'gateway', address: '127.0.0.1' }
   const { listener, address = await advertisedAddress({ otherwise: 'loopback' }), ...rest } = register
   const port = addresses.find((bound) => bound.listener === listener)?.port
   const { zone, ...instance } = rest
-  return { ...instance, address, ...(port !== undefined && { port }), ...(zone !== undefined && { locality: { zone } }) }
+  const adminPort = admin?.portAt(address)
+  return {
+    ...instance,
+    address,
+    ...(port !== undefined && { port }),
+    ...(adminPort !== undefined && { ports: { [ADMIN_PORT]: adminPort } }),
+    ...(zone !== undefined && { locality: { zone } }),
+  }
 }
 
 /** What takes effect only with a restart. */
-const fixedFields = ['name', 'registry', 'rateLimiters', 'affinityKeys', 'observe', 'drain', 'register', 'workers'] as const
+const fixedFields = [
+  'name',
+  'registry',
+  'rateLimiters',
+  'affinityKeys',
+  'observe',
+  'admin',
+  'drain',
+  'register',
+  'workers',
+] as const
 
 function warnOfRestart(log: EventLog, started: GatewayDocument, current: GatewayDocument): void {
   const fields = fixedFields.filter((field) => !isDeepStrictEqual(started[field], current[field]))

@@ -35,7 +35,7 @@ export async function serveObserve(address: string, handler: ObserveHandler): Pr
 }
 
 /** Splits `[::1]:8080` into host and port. */
-function splitAddress(address: string): { readonly host: string; readonly port: number } {
+export function splitAddress(address: string): { readonly host: string; readonly port: number } {
   const colon = address.lastIndexOf(':')
   return { host: address.slice(0, colon).replace(/^\[|\]$/g, ''), port: Number(address.slice(colon + 1)) }
 }
