@@ -1,14 +1,5 @@
 import type { AdminControls, AdminServer, MetricsReader, ServeAdminOptions } from '@sd/admin'
-import {
-  checkBoolean,
-  checkKnownKeys,
-  checkObject,
-  invalidError,
-  prefixField,
-  type Registration,
-  readIpAddress,
-  SdError,
-} from '@sd/core'
+import { checkBoolean, checkKnownKeys, checkObject, invalidError, prefixField, type Registration, SdError } from '@sd/core'
 import type { AppMetrics, AppOptions } from './options.ts'
 import type { AppParts } from './parts.ts'
 
