@@ -16,7 +16,7 @@ interface Traffic {
   readonly attempts: readonly TelemetryEvents['sd:v1:attempt:end'][]
 }
 
-/** Measures what `@sd/admin` adds to each call of a process while nobody asks: the time of its subscribers. */
+/** Measures what `@sd/admin` adds to each call of a process while it is not read: the time of its subscribers. */
 export async function benchAdmin(): Promise<readonly Finding[]> {
   const traffics: readonly Traffic[] = [
     { subject: '1 service with 3 instances', attempts: makeAttempts(1, 3, 0) },
@@ -35,7 +35,7 @@ export async function benchAdmin(): Promise<readonly Finding[]> {
   })
 }
 
-/** CPU time per call with the subscribers, less that of publishing to nobody, in microseconds. */
+/** CPU time per call with the subscribers, less that of publishing without subscribers, in microseconds. */
 function measure(attempts: Traffic['attempts']): number {
   const alone = publishAll(attempts)
   const admin = createAdmin({ authenticate: 'loopback' })

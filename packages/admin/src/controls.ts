@@ -71,11 +71,15 @@ export interface AdminAlerts {
 /** A version of a configuration entry. Its content is never in an answer. */
 export interface AdminVersion {
   readonly version: number
+  /** Such as `put` or `rollback`. */
   readonly change: string
+  /** Such as `written`. */
   readonly state: string
   /** When it was recorded, in Unix milliseconds. */
   readonly timeMs: number
+  /** Author of the version, if known. */
   readonly author?: string | undefined
+  /** Reason for the change. */
   readonly comment?: string | undefined
   /** The version that a rollback restored. */
   readonly of?: number | undefined
@@ -84,6 +88,7 @@ export interface AdminVersion {
 /** A value that differs between two versions. */
 export interface AdminDifference {
   readonly path: string
+  /** `added`, `updated` or `removed`. */
   readonly kind: string
   /** The value before; absent if it was added. */
   readonly before?: unknown
@@ -105,7 +110,9 @@ export interface AdminHistory {
 
 /** Options of a new version. */
 export interface AdminVersionOptions {
+  /** Name of the principal. */
   readonly author: string
+  /** Reason for the change. */
   readonly comment: string
   /** The version that must be the current one; 0 if there is no entry. */
   readonly ifVersion: number
@@ -114,6 +121,7 @@ export interface AdminVersionOptions {
 
 /** A logger with a level that can be set, such as one of pino or winston. */
 export interface AdminLogger {
+  /** Name of the lowest level that is written. Setting an unknown one throws. */
   level: string
 }
 

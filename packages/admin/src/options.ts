@@ -33,13 +33,14 @@ export interface TokenAuthentication {
 export type AuthenticateRequest = (request: IncomingMessage) => Principal | undefined | Promise<Principal | undefined>
 
 /**
- * Who may ask. `'loopback'`: everyone who connects from this machine, without a proxy in between, to a name of this machine.
+ * The rule for requests that are answered. `'loopback'`: those that come from this machine to a name of this machine, without a
+ * proxy in between.
  */
 export type Authentication = 'loopback' | TokenAuthentication | AuthenticateRequest
 
 /** Options of {@link createAdmin}. */
 export interface AdminOptions {
-  /** Who may ask. */
+  /** The rule for requests that are answered. There is no default, so that no endpoint is open by accident. */
   readonly authenticate: Authentication
   /** Name of the process, such as `cron`. @default its first service, otherwise host and process id */
   readonly name?: string

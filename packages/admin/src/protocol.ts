@@ -25,10 +25,12 @@ export type AdminControl = 'breakers' | 'config' | 'alerts' | 'draining' | 'regi
 
 /** `GET /`: the process. */
 export interface ProcessInfo {
+  /** Version of the protocol. */
   readonly protocol: typeof ADMIN_PROTOCOL
   /** Differs for every start of a process. Two endpoints with one id are the same process. */
   readonly processId: string
   readonly host: string
+  /** Id of the process on its host. */
   readonly pid: number
   /** Id of the worker thread; absent in the main thread. */
   readonly thread?: number | undefined
@@ -36,8 +38,11 @@ export interface ProcessInfo {
   readonly instances: readonly { readonly service: string; readonly instanceId: string }[]
   /** What it calls itself if it registers nothing, such as `cron`; otherwise its first service. */
   readonly name: string
+  /** When the process started. */
   readonly startedAt: number
+  /** What its clock shows. */
   readonly now: number
+  /** Version of Node.js, such as `v24.1.0`. */
   readonly node: string
   /** Versions of the loaded packages of this project, by name. More than one version of a package is possible. */
   readonly packages: Readonly<Record<string, readonly string[]>>
@@ -54,10 +59,13 @@ export interface EdgeCounts {
   readonly service: string
   /** The instance, for attempts; absent for calls. */
   readonly instanceId?: string | undefined
+  /** Number of calls or attempts that have ended. */
   readonly total: number
   /** Failures by error code, or `HTTP 5xx`. */
   readonly failed: Readonly<Record<string, number>>
+  /** Attempts after a failed one; 0 for an instance. */
   readonly retries: number
+  /** Attempts while another one was pending; 0 for an instance. */
   readonly hedges: number
   /** Calls that a policy refused, by policy and name, such as `breaker orders`. */
   readonly refused: Readonly<Record<string, number>>
@@ -67,9 +75,11 @@ export interface EdgeCounts {
   readonly latencySumMs: number
 }
 
-/** `GET /edges`: who this process calls. */
+/** `GET /edges`: the services and instances that this process calls. */
 export interface EdgesReport {
+  /** Start of the counters. */
   readonly since: number
+  /** Each service, followed by its instances. */
   readonly edges: readonly EdgeCounts[]
   /** Services or instances that found no room in the table. */
   readonly omitted: number
@@ -79,11 +89,15 @@ export interface EdgesReport {
 export interface SystemReport {
   /** Share of one core, from 0; above 1 with several threads. Over the last sample. */
   readonly cpu: number
+  /** Memory of the process, in bytes. */
   readonly residentBytes: number
+  /** Used part of the heap, in bytes. */
   readonly heapUsedBytes: number
+  /** Size that the heap can reach, in bytes. */
   readonly heapLimitBytes: number
   /** 99th percentile of the delay of the event loop in the last sample, in milliseconds. */
   readonly loopDelayMs: number
+  /** Time since the start of the process. */
   readonly uptimeMs: number
   /** Databases that `@sd/metrics-prometheus` or a health check watches. */
   readonly databases: readonly {
@@ -97,14 +111,19 @@ export interface SystemReport {
 /** `GET /snapshot`: what a reader polls, in one answer. It has an ETag. */
 export interface ProcessSnapshot {
   readonly info: ProcessInfo
+  /** State of every live component. */
   readonly states: readonly StateReport[]
   readonly edges: EdgesReport
   readonly system: SystemReport
+  /** Its servers. */
   readonly lifecycles: readonly LifecycleAnswer[]
   readonly health: readonly HealthAnswer[]
   readonly alerts: readonly AlertsAnswer[]
+  /** Locks that it holds. */
   readonly locks: readonly LockAnswer[]
+  /** Its configurations, without values. */
   readonly configs: readonly ConfigAnswer[]
+  /** Gateways that run in it. */
   readonly gateways: readonly GatewayAnswer[]
 }
 
@@ -117,7 +136,9 @@ export interface AnswersReport<Answer = ClusterAnswer | CallsAnswer | ConfigAnsw
 export interface SamplesReport {
   /** Time of the last value. */
   readonly endsAt: number
+  /** Time between two values, in milliseconds. */
   readonly intervalMs: number
+  /** Values by name, oldest first. */
   readonly series: readonly {
     /** Such as `cpu`, `loopDelayMs`, `calls`, `failed`. */
     readonly name: string
@@ -130,20 +151,28 @@ export interface SamplesReport {
 
 /** One call of {@link SlowReport}. Its path has no query. */
 export interface CallRecord {
+  /** When it ended. */
   readonly at: number
   readonly service: string
   readonly method: string
   readonly path: string
+  /** Time to the end of the body or the failure, in milliseconds. */
   readonly durationMs: number
+  /** Number of attempts. */
   readonly attempts: number
+  /** Instance of the last attempt, if known. */
   readonly instanceId?: string | undefined
+  /** Status of the response, if there was one. */
   readonly status?: number | undefined
+  /** Why it failed; absent for a response. */
   readonly error?: WireError | undefined
 }
 
 /** `GET /slow`: the slowest and the last failed calls of five minutes, at most 50 of each. */
 export interface SlowReport {
+  /** Slowest first. */
   readonly slowest: readonly CallRecord[]
+  /** Latest first. */
   readonly failed: readonly CallRecord[]
 }
 
@@ -151,7 +180,9 @@ export interface SlowReport {
 export interface ProcessEvent {
   /** Increases by one; the `id` of the event stream. */
   readonly id: number
+  /** When it happened. */
   readonly at: number
+  /** What changed. */
   readonly kind:
     | 'backend'
     | 'registration'
@@ -168,9 +199,11 @@ export interface ProcessEvent {
     | 'change'
   /** The service, if it is about one. */
   readonly service?: string | undefined
+  /** The instance, if it is about one. */
   readonly instanceId?: string | undefined
   /** One sentence for people. */
   readonly text: string
+  /** How urgent it is. */
   readonly severity: 'info' | 'warning' | 'critical'
   /** Author of a change, if known. */
   readonly by?: string | undefined
@@ -178,6 +211,7 @@ export interface ProcessEvent {
 
 /** `GET /states`: the state of every live component. */
 export interface StatesReport {
+  /** One report for each component. */
   readonly states: readonly StateReport[]
 }
 
@@ -188,8 +222,11 @@ export interface HistoryVersion {
   readonly change: string
   /** Such as `written`, or `failed` if it never took effect. */
   readonly state: string
+  /** When it was recorded. */
   readonly at: number
+  /** Author, if known. */
   readonly author?: string | undefined
+  /** Reason for the change. */
   readonly comment?: string | undefined
   /** The version that a rollback restored. */
   readonly of?: number | undefined
@@ -197,17 +234,20 @@ export interface HistoryVersion {
 
 /** `GET /histories`: names of the histories that were handed over. */
 export interface HistoriesReport {
+  /** Names, as in the option `controls.histories`. */
   readonly histories: readonly string[]
 }
 
 /** `GET /histories/{name}`: versions of an entry, newest first. */
 export interface HistoryReport {
+  /** Name of the history. */
   readonly history: string
   readonly versions: readonly HistoryVersion[]
 }
 
 /** `GET /histories/{name}/diff?before=&after=`: values that differ. Secrets are masked. */
 export interface HistoryDiffReport {
+  /** One for each value that was added, updated or removed. */
   readonly differences: readonly {
     readonly path: string
     readonly kind: string
@@ -239,16 +279,22 @@ export interface HistoryDiffReport {
 export interface ChangeReport {
   /** Such as `breaker.set`. */
   readonly action: string
+  /** What was changed, such as `orders/orders-1`. */
   readonly target: string
+  /** State before, if it is known. Secrets are masked. */
   readonly before?: unknown
+  /** State after. Secrets are masked. */
   readonly after?: unknown
 }
 
 /** Result of `POST /calls/try`. What the service responded is not in it. */
 export interface TryCallReport {
   readonly service: string
+  /** Status of the response, if there was one. */
   readonly status?: number | undefined
+  /** Why the call failed; absent for a response. */
   readonly error?: WireError | undefined
+  /** Time to the end of the body or the failure, in milliseconds. */
   readonly durationMs: number
   /** What happened, in order. `atMs` is the time since the start in milliseconds. */
   readonly steps: readonly {
@@ -262,6 +308,7 @@ export interface TryCallReport {
 
 /** A change that was made, or refused, through an endpoint. */
 export interface AuditEntry {
+  /** When it was made or refused. */
   readonly at: number
   /** Name of the principal. */
   readonly by: string
@@ -271,9 +318,13 @@ export interface AuditEntry {
   readonly action: string
   /** What was changed, such as `orders/orders-1`. */
   readonly target: string
+  /** Why, in the words of the principal. */
   readonly reason: string
+  /** State before, if it is known. Secrets are masked. */
   readonly before?: unknown
+  /** State after. Secrets are masked. */
   readonly after?: unknown
+  /** Why it was refused or failed; absent for a change that was made. */
   readonly error?: WireError | undefined
 }
 

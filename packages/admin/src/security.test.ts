@@ -147,7 +147,7 @@ describe('2. no open door', () => {
     },
   )
 
-  test('a function decides, and one that fails admits nobody', async () => {
+  test('a function decides, and one that fails admits no request', async () => {
     const authenticate = ({ headers }: IncomingMessage) => {
       if (headers['x-user'] === undefined) throw new Error(`database password=${CANARY}`)
       return headers['x-user'] === 'ada' ? { name: 'ada' } : undefined
@@ -318,7 +318,7 @@ describe('9. text from outside is data', () => {
 })
 
 describe('10. audit', () => {
-  test('says who, when, from where, what, why, before and after', async () => {
+  test('has principal, time, address, action, target, reason, before and after', async () => {
     await using world = await startWorld()
     await using server = await world.serve({ controls: { client: world.client }, authenticate: { token, name: 'ada' } })
     const startedAt = Date.now()

@@ -22,7 +22,7 @@ export interface AdminTls {
 
 /** Options of {@link serveAdmin}. */
 export interface ServeAdminOptions extends Omit<AdminOptions, 'authenticate'> {
-  /** Who may ask. Needed for a `host` other than this machine. @default 'loopback' */
+  /** The rule for requests that are answered. Needed for a `host` other than this machine. @default 'loopback' */
   readonly authenticate?: Authentication
   /** TCP port; 0 for any free port. @default 9465 */
   readonly port?: number

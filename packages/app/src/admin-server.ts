@@ -1,27 +1,9 @@
 import type { AdminControls, AdminServer, MetricsReader, ServeAdminOptions } from '@sd/admin'
-import { checkBoolean, checkKnownKeys, checkObject, invalidError, prefixField, type Registration, SdError } from '@sd/core'
+import { invalidError, prefixField, type Registration, SdError } from '@sd/core'
+import type { AppAdminControls } from './admin-options.ts'
+import type { Calling } from './calling.ts'
+import type { AppConfiguration } from './configuration.ts'
 import type { AppMetrics, AppOptions } from './options.ts'
-import type { AppParts } from './parts.ts'
-
-/** What of an application may be changed through its admin endpoint. */
-export interface AppAdminControls extends Pick<AdminControls, 'alerts' | 'histories' | 'logging'> {
-  /** Circuit breakers of its client. @default false */
-  readonly breakers?: boolean
-  /** Calls of its client for an explanation. @default false */
-  readonly calls?: boolean
-  /** Its configuration: reload, and overrides in memory. @default false */
-  readonly config?: boolean
-  /** Whether its instance gets traffic. @default false */
-  readonly draining?: boolean
-}
-
-/** Options of the admin endpoint of an application. */
-export interface AppAdminOptions extends Omit<ServeAdminOptions, 'controls' | 'metrics' | 'self'> {
-  /** TCP port. @default 9465, or any free port if that is in use */
-  readonly port?: number
-  /** What may be changed. @default nothing */
-  readonly controls?: AppAdminControls
-}
 
 /** The admin endpoint of an application. */
 export interface AppAdmin extends Pick<AdminServer, 'origin' | 'portAt' | 'close'> {
@@ -30,7 +12,10 @@ export interface AppAdmin extends Pick<AdminServer, 'origin' | 'portAt' | 'close
 }
 
 /** Parts of an application that an endpoint can be given. */
-type ControlledParts = Pick<AppParts, 'calling' | 'configuration'>
+interface ControlledParts {
+  readonly calling: Pick<Calling, 'client'>
+  readonly configuration: Pick<AppConfiguration, 'config'> | undefined
+}
 
 /** Serves the admin endpoint of an application. @throws SdError `SD_INVALID` that names the option, `SD_UNAVAILABLE` */
 export async function openAdmin({ service, admin, metrics }: AppOptions, parts: ControlledParts): Promise<AppAdmin | undefined> {
@@ -60,16 +45,6 @@ export async function openAdmin({ service, admin, metrics }: AppOptions, parts: 
     addRegistration: (registration) => void registrations.push(registration),
     close: server.close,
   }
-}
-
-/** @throws SdError `SD_INVALID` that names the option */
-export function checkAdmin(admin: unknown): void {
-  if (admin === undefined || typeof admin === 'boolean') return
-  const { controls } = checkObject('admin', admin)
-  if (controls === undefined) return
-  const names = ['breakers', 'calls', 'config', 'draining'] as const
-  checkKnownKeys('admin.controls', checkObject('admin.controls', controls), [...names, 'alerts', 'histories', 'logging'])
-  for (const name of names) checkBoolean(`admin.controls.${name}`, (controls as AppAdminControls)[name] ?? false)
 }
 
 function readControls(

@@ -21,7 +21,7 @@ import type { OwnHealthCheck } from '@sd/health'
 import type { LifecycleOptions, LifecycleServer } from '@sd/lifecycle'
 import type { RegistryConfig } from '@sd/registry'
 import type { StandardSchemaV1 } from '@standard-schema/spec'
-import { type AppAdminOptions, checkAdmin } from './admin-server.ts'
+import { type AppAdminOptions, checkAdmin } from './admin-options.ts'
 
 /** Where configuration comes from. Later ones win: defaults, files, the environment, centers. */
 export interface AppConfigOptions<Schema extends StandardSchemaV1 = StandardSchemaV1>

@@ -25,7 +25,7 @@ export const changeRoutes: readonly ChangeRoute[] = [
 const changeLimitMs = 40_000
 const longestReason = 500
 
-/** Who asks for a change, and how. */
+/** A request for a change. */
 export interface ChangeAttempt {
   readonly route: ChangeRoute
   readonly segments: readonly string[]

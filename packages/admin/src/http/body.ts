@@ -7,7 +7,7 @@ const maxBytes = 2_097_152
 const readLimitMs = 10_000
 
 /** Header field that no page of another site can send without asking first. */
-export const CONSOLE_HEADER = 'x-sd-console'
+const consoleHeader = 'x-sd-console'
 
 /**
  * Refuses what a page of another site can make a browser send: such requests have no header of their own, and can't be JSON.
@@ -23,8 +23,8 @@ export function checkSameSite({ headers }: IncomingMessage): void {
     )
   }
   const isForeign = site !== undefined && site !== 'same-origin' && site !== 'none'
-  if (isForeign || (origin !== undefined && URL.parse(origin)?.host !== host) || headers[CONSOLE_HEADER] !== '1') {
-    throw new AnswerError(403, new SdError('SD_DENIED', `A change needs the header ${CONSOLE_HEADER}: 1 and the same origin`))
+  if (isForeign || (origin !== undefined && URL.parse(origin)?.host !== host) || headers[consoleHeader] !== '1') {
+    throw new AnswerError(403, new SdError('SD_DENIED', `A change needs the header ${consoleHeader}: 1 and the same origin`))
   }
 }
 

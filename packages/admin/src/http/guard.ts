@@ -15,7 +15,7 @@ const proxyHeaders = ['forwarded', 'x-forwarded-for', 'x-forwarded-host', 'x-rea
 
 /** Decides whether a request is answered. */
 export interface Guard {
-  /** Returns who asks. @throws AnswerError 421, 429 or 401 */
+  /** Returns the principal of the request. @throws AnswerError 421, 429 or 401 */
   admit(request: IncomingMessage): Promise<Principal>
 }
 

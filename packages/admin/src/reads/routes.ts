@@ -16,7 +16,7 @@ export interface ReadRequest {
   readonly segments: readonly string[]
   /** Query fields; only those that the route knows. */
   readonly query: Readonly<Record<string, string | undefined>>
-  /** Aborts when the reader is gone or it takes too long. */
+  /** Aborts when it takes too long. */
   readonly signal: AbortSignal
 }
 

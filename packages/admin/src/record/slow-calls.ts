@@ -13,7 +13,7 @@ const longestPath = 1_000
 
 type CallEnd = TelemetryEvents['sd:v1:call:end']
 
-/** A call as it is kept: its texts are masked only when somebody asks. */
+/** A call as it is kept: its texts are masked only when it is read. */
 interface KeptCall extends Omit<CallRecord, 'error'> {
   readonly failure: SdError | undefined
 }
