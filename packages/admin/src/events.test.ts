@@ -55,37 +55,29 @@ describe('events', () => {
     reader.close()
   })
 
-  test('of alerts, locks and lifecycles come from their answers', async () => {
+  test('of histories, locks, alerts and lifecycles', async () => {
     await using world = await startWorld()
-    let alerts: readonly object[] = []
-    let locks: readonly object[] = []
-    const ends = [
-      answerInquiries('alerts', () => [{ rules: [], alerts, channels: [], silences: [] } as never]),
-      answerInquiries('locks', () => locks as never),
-      answerInquiries('lifecycle', () => [{ state: 'ready', since: 1 }]),
-    ]
     await using server = await world.serve()
+    const end = answerInquiries('lifecycle', () => [{ state: 'ready', since: 1 }])
+    await world.history.rollback(1, { author: 'ada', comment: 'too slow' })
+    for (const state of ['acquired', 'lost'] as const) {
+      publishTelemetry('sd:v1:lock:state', { lock: 'etcd', key: 'leader', state, token: '7' })
+    }
+    const alert = { rule: 'slow', severity: 'critical', labels: { service: 'stock' }, isSilenced: false } as const
+    for (const state of ['firing', 'resolved'] as const) publishTelemetry('sd:v1:alert:state', { ...alert, state })
     const reader = await followEvents(server.origin)
-    const texts = () => reader.events.map(({ kind, severity, text }) => `${kind} ${severity}: ${text}`)
-    alerts = [{ id: 'a', rule: 'slow', state: 'firing', severity: 'critical', labels: { service: 'stock' } }]
-    locks = [{ lock: 'etcd', key: 'leader', value: '', token: '7', since: 1 }]
     await expect
-      .poll(texts)
-      .toEqual(
-        expect.arrayContaining([
-          'alert critical: alert slow (service=stock) is firing',
-          'lock info: holds leader of etcd',
-          'lifecycle info: the server is ready',
-        ]),
-      )
-    alerts = []
-    locks = []
-    await expect
-      .poll(texts)
-      .toEqual(
-        expect.arrayContaining(['alert info: alert slow (service=stock) has ended', 'lock info: no longer holds leader of etcd']),
-      )
-    for (const end of ends) end()
+      .poll(() => reader.events.map(({ kind, severity, text, by = '' }) => `${kind} ${severity} ${by}: ${text}`))
+      .toEqual([
+        'config-write info ada: orders.yaml of memory: rollback to version 1, now version 3 (too slow)',
+        'lock info : lock leader of etcd: acquired',
+        'lock critical : lock leader of etcd: lost',
+        'alert critical : alert slow (service=stock) is firing',
+        'alert info : alert slow (service=stock) is resolved',
+        'lifecycle info : the server is ready',
+      ])
+    expect(reader.events.filter(({ service }) => service === 'stock')).toHaveLength(2)
+    end()
     reader.close()
   })
 })

@@ -76,7 +76,7 @@ describe('HTTPS', () => {
 describe('in the server of an application', () => {
   test('Express, below a path and behind a parser of bodies', async () => {
     await using world = await startWorld()
-    using admin = createAdmin({ authenticate: { token }, controls: { client: world.client } })
+    using admin = createAdmin({ authenticate: { token }, controls: { client: world.client }, onAudit: () => {} })
     const app = express()
     app.use(express.json())
     app.use('/internal', (request, response, next) => {
@@ -95,7 +95,7 @@ describe('in the server of an application', () => {
 
   test('Fastify, in a hook', async () => {
     await using world = await startWorld()
-    using admin = createAdmin({ authenticate: { token }, controls: { client: world.client } })
+    using admin = createAdmin({ authenticate: { token }, controls: { client: world.client }, onAudit: () => {} })
     const app = fastify()
     app.addHook('onRequest', async (request, reply) => {
       if (admin.handler(request.raw, reply.raw)) reply.hijack()

@@ -95,7 +95,9 @@ test('every field of the answers of version 1 is still there, with the same type
   const tried = await change(`${server.origin}/sd/v1/calls/try`, { service: 'stock', path: '/', reason: 'x' })
   answers['POST /calls/try'] = tried.json()
   const reader = await followEvents(server.origin)
-  await expect.poll(() => reader.events.map(({ kind }) => kind)).toEqual(expect.arrayContaining(['change', 'lock', 'ejection']))
+  await expect
+    .poll(() => reader.events.map(({ kind }) => kind))
+    .toEqual(expect.arrayContaining(['change', 'lifecycle', 'ejection']))
   reader.close()
   answers['/events'] = reader.events
   if (process.env['SD_WRITE_FIXTURES']) writeFileSync(fixture, `${JSON.stringify(answers, withoutMachine, 2)}\n`)

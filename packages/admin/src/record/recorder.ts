@@ -1,7 +1,7 @@
 import { subscribeTelemetry, type TelemetryEvents } from '@sd/core'
-import { AnswerWatch } from './answer-events.ts'
 import { EdgeTable } from './edge-table.ts'
 import { EventJournal } from './event-journal.ts'
+import { LifecycleWatch } from './lifecycle-events.ts'
 import { SAMPLE_INTERVAL_MS, SampleHistory } from './sample-history.ts'
 import { SlowCalls } from './slow-calls.ts'
 import { createSystemMonitor, type SystemMonitor } from './system-monitor.ts'
@@ -26,7 +26,7 @@ export function createRecorder(historyMs: number): Recorder {
   const journal = new EventJournal()
   const system = createSystemMonitor()
   const events = watchTelemetry(journal)
-  const answers = new AnswerWatch(journal)
+  const lifecycles = new LifecycleWatch(journal)
   const ends = [...countCalls(edges, slow), events.close, system.close]
 
   const timer = setInterval(() => {
@@ -34,7 +34,7 @@ export function createRecorder(historyMs: number): Recorder {
     slow.tick()
     samples.add(system.sample(), edges.totals())
     events.tick()
-    answers.tick()
+    lifecycles.tick()
     journal.tick()
   }, SAMPLE_INTERVAL_MS)
   timer.unref()

@@ -83,6 +83,28 @@ export function watchTelemetry(journal: EventJournal): EventWatch {
       text: error ? `${config} rejected an update${because(error)}` : `${config} has version ${version}: ${shorten(paths)}`,
     }),
   )
+  listen('sd:v1:config:write', ({ source, key, change, version, of, author, comment }) => {
+    const what = of === undefined ? change : `${change} to version ${of}`
+    journal.add({
+      kind: 'config-write',
+      severity: 'info',
+      text: `${key} of ${source}: ${what}${version === undefined ? '' : `, now version ${version}`}${comment ? ` (${comment})` : ''}`,
+      ...(author !== undefined && { by: author }),
+    })
+  })
+  listen('sd:v1:lock:state', ({ lock, key, state }) =>
+    journal.add({ kind: 'lock', severity: state === 'lost' ? 'critical' : 'info', text: `lock ${key} of ${lock}: ${state}` }),
+  )
+  listen('sd:v1:alert:state', ({ rule, severity, labels, state }) => {
+    const { service } = labels
+    const about = Object.entries(labels).map(([name, value]) => `${name}=${value}`)
+    journal.add({
+      kind: 'alert',
+      severity: state === 'firing' ? severity : 'info',
+      text: `alert ${rule}${about.length > 0 ? ` (${about.join(', ')})` : ''} is ${state}`,
+      ...(service !== undefined && { service }),
+    })
+  })
   listen('sd:v1:gateway:reload', ({ gateway, version, error }) =>
     journal.add({
       kind: 'gateway',
