@@ -34,7 +34,8 @@ export type AuthenticateRequest = (request: IncomingMessage) => Principal | unde
 
 /**
  * The rule for requests that are answered. `'loopback'`: those that come from this machine to a name of this machine, without a
- * proxy in between.
+ * proxy in between. A proxy on this machine is noticed by the header fields that proxies add: don't use it on a port to which one
+ * passes requests.
  */
 export type Authentication = 'loopback' | TokenAuthentication | AuthenticateRequest
 

@@ -1,3 +1,5 @@
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
 import { createCertificates } from '@sd/test-servers'
 import express from 'express'
 import { fastify } from 'fastify'
@@ -106,6 +108,12 @@ describe('in the server of an application', () => {
     expect((await change(`${origin}/sd/v1/breakers/stock`, { state: 'open', reason: 'x' }, headers)).status).toBe(200)
     expect((await ask(origin)).text).toBe('hello')
     await app.close()
+  })
+
+  test('it does not keep the process alive', async () => {
+    const program = `const { createAdmin } = await import('@sd/admin'); createAdmin({ authenticate: 'loopback' })`
+    const run = promisify(execFile)(process.execPath, ['--input-type=module', '-e', program], { cwd: import.meta.dirname })
+    await expect(run).resolves.toMatchObject({ stderr: '' })
   })
 
   test('a closed endpoint says so', async () => {

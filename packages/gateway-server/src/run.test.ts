@@ -237,7 +237,10 @@ test('the admin endpoint needs the token of its file, shows the process and chan
   expect((await fetch(url)).status).toBe(401)
   const headers = { authorization: `Bearer ${token}` }
   const snapshot = (await (await fetch(`${url}/snapshot`, { headers })).json()) as ProcessSnapshot
-  expect(snapshot).toMatchObject({ info: { name: 'edge', pid: gateway.child.pid, controls: [] } })
+  expect(snapshot).toMatchObject({
+    info: { name: 'edge', pid: gateway.child.pid, controls: [] },
+    gateways: [{ gateway: 'edge', routes: [{ route: 'orders', services: ['orders'] }] }],
+  })
   expect(snapshot.edges.edges).toMatchObject([
     { service: 'orders', total: 1 },
     { instanceId: 'orders-1', total: 1 },
