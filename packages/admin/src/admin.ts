@@ -38,7 +38,7 @@ export function createAdmin(options: AdminOptions): Admin {
       if (isClosed) throw closedError('The admin endpoint')
       await route({ options: resolved, recorder, streams }, request, response, principal)
     } catch (error) {
-      sendError(request, response, error)
+      await sendError(request, response, error)
     }
   }
   function close(): void {

@@ -147,6 +147,16 @@ describe('/snapshot', () => {
     end()
   })
 
+  test('is compressed for a reader that accepts it', async () => {
+    await using world = await startWorld()
+    await using server = await world.serve()
+    const url = `${server.origin}/sd/v1/snapshot`
+    const response = await fetch(url, { headers: { 'accept-encoding': 'gzip' } })
+    expect(response.headers.get('content-encoding')).toBe('gzip')
+    expect(await response.json()).toMatchObject({ info: { name: 'stock' } })
+    expect((await ask(url, { headers: { 'accept-encoding': 'gzip;q=0' } })).json()).toMatchObject({ info: { name: 'stock' } })
+  })
+
   test('a register that fails takes nothing else with it', async () => {
     await using world = await startWorld()
     const register = {

@@ -1,4 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { promisify } from 'node:util'
+import { gzip } from 'node:zlib'
 import { masking, SdError, type SdErrorCode, toWireError } from '@sd/core'
 import type { AdminErrorBody } from '../protocol.ts'
 
@@ -14,6 +16,18 @@ export class AnswerError extends Error {
     this.error = error
     this.headers = headers
   }
+}
+
+const compress = promisify(gzip)
+/** Shorter texts are not compressed. */
+const leastCompressed = 1_024
+
+/** What a response has besides its body. */
+interface ResponseHead {
+  /** @default 200 */
+  readonly status?: number
+  /** Additional header fields. @default {} */
+  readonly headers?: Readonly<Record<string, string>>
 }
 
 /** Header fields of every response. */
@@ -39,32 +53,36 @@ const statuses: Readonly<Partial<Record<SdErrorCode, number>>> = {
 }
 
 /** Sends JSON. Texts that look like credentials are masked once more, whatever the answer consists of. */
-export function sendJson(
+export async function sendJson(
   request: IncomingMessage,
   response: ServerResponse,
   body: unknown,
-  { status = 200, headers = {} }: { readonly status?: number; readonly headers?: Readonly<Record<string, string>> } = {},
-): void {
+  { status = 200, headers = {} }: ResponseHead = {},
+): Promise<void> {
+  const plain = Buffer.from(masking.line(JSON.stringify(body)))
+  const isCompressed =
+    plain.length >= leastCompressed && /\bgzip\b(?!\s*;\s*q=0)/i.test(String(request.headers['accept-encoding'] ?? ''))
+  const content = isCompressed ? await compress(plain, { level: 1 }) : plain
   if (response.headersSent || response.destroyed) return
-  const text = masking.line(JSON.stringify(body))
   response.writeHead(status, {
     ...COMMON_HEADERS,
     'content-type': 'application/json; charset=utf-8',
-    'content-length': String(Buffer.byteLength(text)),
+    'content-length': String(content.length),
+    vary: 'accept-encoding',
+    ...(isCompressed && { 'content-encoding': 'gzip' }),
     ...headers,
   })
-  response.end(request.method === 'HEAD' ? undefined : text)
+  response.end(request.method === 'HEAD' ? undefined : content)
 }
 
 /** Sends an error. An error without a code is a fault of this endpoint: its message stays inside. */
-export function sendError(request: IncomingMessage, response: ServerResponse, thrown: unknown): void {
+export async function sendError(request: IncomingMessage, response: ServerResponse, thrown: unknown): Promise<void> {
   if (thrown instanceof AnswerError) {
-    sendJson(request, response, toErrorBody(thrown.error), thrown)
-    return
+    return sendJson(request, response, toErrorBody(thrown.error), thrown)
   }
   const error = thrown instanceof SdError ? thrown : new SdError('SD_UNAVAILABLE', 'The endpoint failed', { retryable: false })
   const status = thrown instanceof SdError ? (statuses[error.code] ?? 500) : 500
-  sendJson(request, response, toErrorBody(error), { status })
+  return sendJson(request, response, toErrorBody(error), { status })
 }
 
 function toErrorBody(error: SdError): AdminErrorBody {

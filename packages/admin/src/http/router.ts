@@ -48,7 +48,7 @@ export async function route(
     checkSameSite(request)
     const from = readIpAddress(request.socket.remoteAddress ?? '') ?? 'unknown'
     const body = await readBody(request)
-    sendJson(request, response, await makeChange(options, recorder.journal, { ...changed, body, principal, from }))
+    await sendJson(request, response, await makeChange(options, recorder.journal, { ...changed, body, principal, from }))
     return
   }
   const [first] = segments
@@ -69,8 +69,7 @@ export async function route(
     const answer = await withTimeout({ timeoutMs: readLimitMs, what: 'Reading' }, async (signal) =>
       read({ options, recorder, controls: allowed, segments: found, query: asked, signal }),
     )
-    sendJson(request, response, answer)
-    return
+    return sendJson(request, response, answer)
   }
   throw new SdError('SD_NOT_FOUND', 'There is nothing at this path')
 }
@@ -84,7 +83,7 @@ async function sendSnapshot(
   const etag = snapshotTag(snapshot)
   const known = request.headers['if-none-match']?.split(',').map((tag) => tag.trim())
   if (known?.includes(etag)) response.writeHead(304, { ...COMMON_HEADERS, etag }).end()
-  else sendJson(request, response, snapshot, { headers: { etag } })
+  else await sendJson(request, response, snapshot, { headers: { etag } })
 }
 
 function readTarget(url: string): Pick<Exchange, 'segments' | 'query'> {
