@@ -69,7 +69,7 @@ async function startShop() {
   return { registry, shop, orders, fleet }
 }
 
-test('who calls whom, by joining the registry and what the processes answer', async () => {
+test('callers and called services, by joining the registry and what the processes answer', async () => {
   const { fleet, shop } = await startShop()
   shop.parts = { ...shop.parts, states: [clusterOf('orders', 1)], edges: [countsOf('orders', 1_000, 4)] }
   await fleet.refresh()
