@@ -14,8 +14,8 @@ import { createWatches } from './watches.ts'
 
 /** Time limit of a change, in milliseconds: it may wait for a backend. */
 const changeTimeoutMs = 10_000
-/** Visible ASCII without query and fragment, and no step up. */
-const adminPath = /^(?!.*\.\.)\/[\w!$%&'()*+,./:;=@~-]{0,2000}$/
+/** Visible ASCII without query and fragment, and no segment that leads elsewhere. `encodeURIComponent` encodes no dots. */
+const adminPath = /^(?!.*\/\.{1,2}(?:\/|$))(?!.*%2e)\/[\w!$%&'()*+,./:;=@~-]{0,2000}$/i
 
 /** Options of {@link Fleet.explain}. */
 export interface ExplainOptions extends OperationOptions {
