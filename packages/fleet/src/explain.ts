@@ -16,12 +16,15 @@ const concurrency = 16
 /** Why a service gets traffic or not. Plain JSON data. */
 export interface ServiceFinding {
   readonly service: string
+  /** When the callers had answered, in Unix milliseconds. */
   readonly at: number
   /** Whether the registry lists an instance of it. */
   readonly isRegistered: boolean
   /** The answer in one sentence. */
   readonly text: string
+  /** The instances that the registry lists. */
   readonly instances: readonly InstanceFinding[]
+  /** The processes that were asked, by name. */
   readonly callers: readonly CallerFinding[]
   /** Whether callers see different instances, or choose among them differently. */
   readonly callersDiffer: boolean
@@ -42,6 +45,7 @@ export interface InstanceFinding {
 
 /** How one caller sees the service. */
 export interface CallerFinding {
+  /** Id of the process. */
   readonly processId: string
   /** Name of the process. */
   readonly caller: string

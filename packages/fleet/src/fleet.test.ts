@@ -69,7 +69,7 @@ async function startShop() {
   return { registry, shop, orders, fleet }
 }
 
-test('who calls whom, by joining the registry and what the processes answer', async () => {
+test('callers and called services, by joining the registry and what the processes answer', async () => {
   const { fleet, shop } = await startShop()
   shop.parts = { ...shop.parts, states: [clusterOf('orders', 1)], edges: [countsOf('orders', 1_000, 4)] }
   await fleet.refresh()
@@ -218,12 +218,13 @@ test('ask and change reach a process by id or name, below /sd/v1 only', async ()
   await expect(fleet.ask('shop-0', '/slow')).rejects.toThrow(
     expect.objectContaining({ code: 'SD_NOT_FOUND', message: expect.stringContaining('No /sd/v1/slow') }),
   )
+  await expect(fleet.ask('shop-0', `/breakers/${encodeURIComponent('a/..b')}`)).rejects.toMatchObject({ code: 'SD_NOT_FOUND' })
   await fleet.ask('process of shop-0', '/endpoints', { service: 'a b&c' })
   expect(shop.requests.at(-1)).toBe('GET /sd/v1/endpoints?service=a+b%26c')
   expect(await fleet.change('shop-0', '/breakers/orders', { state: 'open', reason: 'test' })).toMatchObject({ action: 'changed' })
   expect(shop.requests.at(-1)).toBe('POST /sd/v1/breakers/orders')
   await expect(fleet.ask('nobody', '/slow')).rejects.toMatchObject({ code: 'SD_NOT_FOUND' })
-  for (const path of ['slow', '/../secret', '/slow?x=1', '/a b', '//evil\r\n']) {
+  for (const path of ['slow', '/../secret', '/a/..', '/./a', '/%2E%2e/secret', '/slow?x=1', '/a b', '//evil\r\n']) {
     await expect(fleet.ask('shop-0', path)).rejects.toMatchObject({ code: 'SD_INVALID' })
   }
 })
@@ -261,8 +262,10 @@ test('closing ends watches, and nothing is read afterwards', async () => {
   const { fleet, shop } = await startShop()
   const watch = fleet.watch()[Symbol.asyncIterator]()
   await watch.next()
+  const pending = [fleet.refresh(), fleet.refresh()].map((refresh) => refresh.catch(({ code }) => code))
   await fleet.close()
   await fleet.close()
+  await Promise.all(pending)
   await eventually(async () => expect((await watch.next()).done).toBe(true), limitMs)
   await expect(fleet.refresh()).rejects.toMatchObject({ code: 'SD_CLOSED' })
   await expect(fleet.ask('shop-0', '/slow')).rejects.toMatchObject({ code: 'SD_CLOSED' })

@@ -1,14 +1,5 @@
 import { ADMIN_PATH } from '@sd/admin'
-import {
-  checkKnownKeys,
-  checkObject,
-  checkServiceName,
-  createLatestWins,
-  invalidError,
-  type LatestWins,
-  type OperationOptions,
-  SdError,
-} from '@sd/core'
+import { checkKnownKeys, checkObject, checkServiceName, invalidError, type OperationOptions, SdError } from '@sd/core'
 import { explainService, type ServiceFinding } from './explain.ts'
 import { FleetState } from './fleet-state.ts'
 import type { FleetModel, TrafficPoint } from './model.ts'
@@ -17,13 +8,14 @@ import { createPoller } from './poller.ts'
 import { createAdminClient } from './process/admin-client.ts'
 import { maxAnswerBytes } from './process/ask-views.ts'
 import type { Target } from './process/targets.ts'
-import { createRegistryView } from './registry/registry-view.ts'
+import { RegistryView } from './registry/registry-view.ts'
 import type { TrafficRef } from './traffic/traffic-store.ts'
+import { createWatches } from './watches.ts'
 
 /** Time limit of a change, in milliseconds: it may wait for a backend. */
 const changeTimeoutMs = 10_000
-/** Visible ASCII without query and fragment, and no step up. */
-const adminPath = /^(?!.*\.\.)\/[\w!$%&'()*+,./:;=@~-]{0,2000}$/
+/** Visible ASCII without query and fragment, and no segment that leads elsewhere. `encodeURIComponent` encodes no dots. */
+const adminPath = /^(?!.*\/\.{1,2}(?:\/|$))(?!.*%2e)\/[\w!$%&'()*+,./:;=@~-]{0,2000}$/i
 
 /** Options of {@link Fleet.explain}. */
 export interface ExplainOptions extends OperationOptions {
@@ -79,19 +71,20 @@ export interface Fleet extends AsyncDisposable {
 export function createFleet(options: FleetOptions): Fleet {
   const resolved = resolveFleetOptions(options)
   const { source, services, maxServices, onError, allowedNetworks, token, tls, allowInsecure, intervalMs } = resolved
-  const registry = createRegistryView({ source, services, maxServices, onError })
+  const registry = new RegistryView({ source, services, maxServices, onError })
   const client = createAdminClient({ networks: allowedNetworks, token, tls, allowInsecure, onError })
   const state = new FleetState(resolved, registry)
-  const watchers = new Set<LatestWins<FleetModel>>()
   const closing = new AbortController()
   const poller = createPoller({
     options: resolved,
     state,
     registry,
     client,
-    publish: (model) => {
-      for (const watcher of watchers) watcher.offer(model)
-    },
+    publish: (model) => watches.offer(model),
+  })
+  const watches = createWatches({
+    hold: () => poller.hold(),
+    recent: () => (Date.now() - state.model.at < 2 * intervalMs ? state.model : undefined),
   })
 
   function checkOpen(): void {
@@ -128,34 +121,10 @@ export function createFleet(options: FleetOptions): Fleet {
     return response.body
   }
 
-  function watch(watchOptions: OperationOptions = {}): AsyncIterable<FleetModel> {
-    return { [Symbol.asyncIterator]: () => startWatch(watchOptions) }
-  }
-
-  function startWatch({ signal }: OperationOptions): LatestWins<FleetModel> {
-    const release = closing.signal.aborted || signal?.aborted ? undefined : poller.hold()
-    const onAbort = (): void => watcher.end()
-    const watcher = createLatestWins<FleetModel>({
-      onEnd() {
-        watchers.delete(watcher)
-        signal?.removeEventListener('abort', onAbort)
-        release?.()
-      },
-    })
-    if (!release) {
-      watcher.end()
-      return watcher
-    }
-    watchers.add(watcher)
-    signal?.addEventListener('abort', onAbort, { once: true })
-    if (Date.now() - state.model.at < 2 * intervalMs) watcher.offer(state.model)
-    return watcher
-  }
-
   async function close(): Promise<void> {
     closing.abort()
     poller.close()
-    for (const watcher of [...watchers]) watcher.end()
+    watches.close()
     client.close()
   }
 
@@ -167,7 +136,7 @@ export function createFleet(options: FleetOptions): Fleet {
       checkOpen()
       return poller.refresh()
     },
-    watch,
+    watch: (watchOptions = {}) => ({ [Symbol.asyncIterator]: () => watches.open(watchOptions) }),
     async explain(service, explainOptions = {}) {
       checkServiceName('service', service)
       checkKnownKeys('options', checkObject('options', explainOptions), ['from', 'signal'])

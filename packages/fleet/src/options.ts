@@ -56,7 +56,7 @@ export interface FleetOptions {
   /** How long traffic and changes are kept, in milliseconds, from a minute to an hour. @default 300_000, 5 minutes */
   readonly keepMs?: number
   /**
-   * Networks whose addresses may be asked, such as `10.0.0.0/8`. Whoever can write the registry chooses the addresses.
+   * Networks whose addresses may be asked, such as `10.0.0.0/8`. Everything that can write the registry chooses addresses.
    * @default loopback and private networks, see `DEFAULT_NETWORKS`
    */
   readonly allowedNetworks?: readonly string[]

@@ -1,4 +1,4 @@
-import { sleep, spread, toSdError } from '@sd/core'
+import { SdError, sleep, spread, toSdError } from '@sd/core'
 import type { FleetState } from './fleet-state.ts'
 import type { FleetModel } from './model.ts'
 import type { ResolvedFleetOptions } from './options.ts'
@@ -40,6 +40,7 @@ export function createPoller({ options, state, registry, client, publish }: Poll
   let current: Promise<FleetModel> | undefined
 
   async function round(signal: AbortSignal): Promise<FleetModel> {
+    if (signal.aborted) throw new SdError('SD_CLOSED', 'The fleet is closed')
     registry.start()
     await registry.ready(firstListMs)
     for (const { target } of state.findProcesses(Date.now())) client.forget(target)
@@ -90,6 +91,7 @@ export function createPoller({ options, state, registry, client, publish }: Poll
       try {
         await (current ?? poll())
       } catch (error) {
+        if (signal.aborted) return
         options.onError(toSdError(error, 'SD_MALFORMED', 'Poll'))
       }
       const restMs = Math.max(spread(options.intervalMs) - (performance.now() - startedAt), options.intervalMs / 10)

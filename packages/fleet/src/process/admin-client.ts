@@ -134,7 +134,7 @@ export function createAdminClient({ networks, token, tls, allowInsecure, onError
           return await sendOnce(target, request, limit)
         } catch (error) {
           // The endpoint closed a kept connection at the moment when it was used again.
-          if (!(error instanceof SdError && error.cause === closedMeanwhile)) throw error
+          if (!(error instanceof SdError && error.cause === closedInBetween)) throw error
           return sendOnce(target, request, limit)
         }
       })
@@ -168,7 +168,7 @@ function headersOf({ body, etag }: AdminRequest, secret: string | undefined): Re
   }
 }
 
-const closedMeanwhile = Symbol('closed meanwhile')
+const closedInBetween = Symbol('closed in between')
 
 /** Sends the request and reads its answer. */
 function exchange(open: () => ClientRequest, request: AdminRequest, signal: AbortSignal): Promise<AdminResponse> {
@@ -181,7 +181,7 @@ function exchange(open: () => ClientRequest, request: AdminRequest, signal: Abor
       const isRace = sent.reusedSocket && error.code === 'ECONNRESET' && request.method !== 'POST'
       reject(
         isRace
-          ? new SdError('SD_UNAVAILABLE', 'The connection was closed', { cause: closedMeanwhile })
+          ? new SdError('SD_UNAVAILABLE', 'The connection was closed', { cause: closedInBetween })
           : toSdError(error, 'SD_UNAVAILABLE', 'No answer'),
       )
     })

@@ -1,4 +1,5 @@
 import {
+  type AllServices,
   createBackoff,
   SdError,
   type ServiceInstance,
@@ -11,7 +12,7 @@ import {
 } from '@sd/core'
 import type { FleetSource } from '../options.ts'
 
-/** Options of {@link createRegistryView}. */
+/** Options of {@link RegistryView}. */
 export interface RegistryViewOptions {
   readonly source: FleetSource
   /** Services to read if the source can't list them, and further ones if it can. */
@@ -32,48 +33,139 @@ export interface RegistryFacts {
 }
 
 /** Follows a registry while it is started. What it has read is kept when it is stopped. */
-export interface RegistryView {
-  start(): void
-  stop(): void
-  /** Waits until every service has been read since the start, for at most `limitMs`. */
-  ready(limitMs: number): Promise<void>
-  facts(): RegistryFacts
-}
-
-/** Creates a view that reads nothing before it is started. It uses one watch for all services if the source has one. */
-export function createRegistryView({ source, services, maxServices, onError }: RegistryViewOptions): RegistryView {
-  const snapshots = new Map<string, ServiceSnapshot>()
+export class RegistryView {
+  readonly #options: RegistryViewOptions
+  readonly #snapshots = new Map<string, ServiceSnapshot>()
+  /** Why a watch is out of date: that of the names or of all services under `''`, and those of single services. */
+  readonly #staleness = new Map<string, Staleness>()
   /** Services that are listed; the configured ones without a list. */
-  let names: readonly string[] = services.slice(0, maxServices)
-  let omitted = services.length - names.length
-  let isKnown = false
-  const staleness = new Map<string, Staleness>()
-  let run: Run | undefined
+  #names: readonly string[]
+  #omitted: number
+  #isKnown = false
+  #run: Run | undefined
 
-  function show(step: string, { stale }: Watched<unknown>): void {
-    if (stale) staleness.set(step, stale)
-    else staleness.delete(step)
+  /** Reads nothing before `start()`. */
+  constructor(options: RegistryViewOptions) {
+    const { services, maxServices } = options
+    this.#options = options
+    this.#names = services.slice(0, maxServices)
+    this.#omitted = services.length - this.#names.length
   }
 
-  /**
-   * Reads a watch until the signal aborts. One that fails is started again, later each time.
-   *
-   * @param noted called after each step and each failure
-   */
-  async function follow<T>(
-    step: string,
-    open: () => AsyncIterable<Watched<T>>,
-    take: (value: T) => void,
-    noted: () => unknown,
-    signal: AbortSignal,
-  ): Promise<void> {
+  /** Begins to follow the registry, by one watch for all services if it has one. */
+  start(): void {
+    if (this.#run) return
+    const run = createRun(() => this.#names.length)
+    this.#run = run
+    const { watchAll, listServices } = this.#options.source.capabilities
+    // They end only when they are aborted; their failures are part of the facts.
+    if (watchAll) void this.#followAll(run)
+    else if (listServices) void this.#followNames(run)
+    else {
+      this.#isKnown = this.#names.length > 0
+      this.#followListed(run)
+    }
+  }
+
+  /** Ends all watches. */
+  stop(): void {
+    this.#run?.controller.abort()
+    for (const own of this.#run?.followed.values() ?? []) own.abort()
+    this.#run = undefined
+  }
+
+  /** Waits until every service has been read since the start, for at most `limitMs`. */
+  async ready(limitMs: number): Promise<void> {
+    if (this.#run) await settlesWithin(this.#run.first.promise, limitMs)
+  }
+
+  /** What is known now. */
+  facts(): RegistryFacts {
+    const [stale] = [...this.#staleness.values()].sort((a, b) => a.since - b.since)
+    return { services: this.#snapshots, omitted: this.#omitted, isKnown: this.#isKnown, stale }
+  }
+
+  #followAll({ controller: { signal }, first }: Run): Promise<void> {
+    return this.#follow<AllServices>({
+      step: '',
+      open: () => this.#options.source.watchAll({ signal }),
+      take: (all) => {
+        this.#setNames([...all.keys()])
+        this.#snapshots.clear()
+        for (const service of this.#names) {
+          const snapshot = all.get(service)
+          if (snapshot) this.#snapshots.set(service, snapshot)
+        }
+      },
+      noted: first.resolve,
+      signal,
+    })
+  }
+
+  #followNames(run: Run): Promise<void> {
+    const { signal } = run.controller
+    return this.#follow<readonly string[]>({
+      step: '',
+      open: () => this.#options.source.watchServices({ signal }),
+      take: (listed) => {
+        this.#setNames(listed)
+        this.#followListed(run)
+      },
+      noted: () => {
+        if (this.#staleness.has('')) run.first.resolve()
+      },
+      signal,
+    })
+  }
+
+  /** Starts to follow new services, and ends to follow those that are no longer listed. */
+  #followListed(run: Run): void {
+    const wanted = new Set(this.#names)
+    for (const [service, own] of run.followed) {
+      if (wanted.has(service)) continue
+      own.abort()
+      run.followed.delete(service)
+      this.#staleness.delete(service)
+      run.seen(service)
+    }
+    for (const service of wanted) if (!run.followed.has(service)) this.#followOne(service, run)
+    if (wanted.size === 0) run.first.resolve()
+  }
+
+  #followOne(service: string, run: Run): void {
+    const own = new AbortController()
+    run.followed.set(service, own)
+    // It ends only when it is aborted, and never rejects.
+    void this.#follow<ServiceSnapshot>({
+      step: service,
+      open: () => this.#options.source.watch(service, { signal: own.signal }),
+      take: (snapshot) => void this.#snapshots.set(service, snapshot),
+      noted: () => run.seen(service),
+      signal: own.signal,
+    })
+  }
+
+  #setNames(listed: readonly string[]): void {
+    const { services, maxServices } = this.#options
+    const all = [...new Set([...services, ...listed])].sort()
+    this.#names = all.slice(0, maxServices)
+    this.#omitted = all.length - this.#names.length
+    this.#isKnown = true
+    const kept = new Set(this.#names)
+    for (const service of this.#snapshots.keys()) if (!kept.has(service)) this.#snapshots.delete(service)
+  }
+
+  /** Reads a watch until the signal aborts. One that fails is started again, later each time. */
+  async #follow<T>({ step, open, take, noted, signal }: Followed<T>): Promise<void> {
+    const { source, onError } = this.#options
     const backoff = createBackoff({ baseMs: 1_000, maxMs: 30_000 })
     while (!signal.aborted) {
       try {
-        for await (const watched of open()) {
+        for await (const { value, stale } of open()) {
           if (signal.aborted) return
-          show(step, watched)
-          if (watched.value !== undefined) take(watched.value)
+          if (stale) this.#staleness.set(step, stale)
+          else this.#staleness.delete(step)
+          if (value !== undefined) take(value)
           backoff.reset()
           noted()
         }
@@ -82,109 +174,24 @@ export function createRegistryView({ source, services, maxServices, onError }: R
       } catch (error) {
         if (signal.aborted) return
         const failure = toSdError(error, 'SD_UNAVAILABLE', source.name)
-        if (!staleness.has(step)) onError(failure)
-        staleness.set(step, { since: staleness.get(step)?.since ?? Date.now(), error: failure })
+        if (!this.#staleness.has(step)) onError(failure)
+        this.#staleness.set(step, { since: this.#staleness.get(step)?.since ?? Date.now(), error: failure })
         noted()
       }
       await sleep(backoff.next(), signal, true).catch(() => undefined)
     }
   }
+}
 
-  function setNames(listed: readonly string[]): void {
-    const all = [...new Set([...services, ...listed])].sort()
-    names = all.slice(0, maxServices)
-    omitted = all.length - names.length
-    isKnown = true
-    const kept = new Set(names)
-    for (const service of snapshots.keys()) if (!kept.has(service)) snapshots.delete(service)
-  }
-
-  async function followAll(current: Run): Promise<void> {
-    const { signal } = current.controller
-    await follow(
-      '',
-      () => source.watchAll({ signal }),
-      (all) => {
-        setNames([...all.keys()])
-        snapshots.clear()
-        for (const service of names) {
-          const snapshot = all.get(service)
-          if (snapshot) snapshots.set(service, snapshot)
-        }
-      },
-      current.first.resolve,
-      signal,
-    )
-  }
-
-  function followOne(service: string, current: Run): void {
-    const own = new AbortController()
-    current.followed.set(service, own)
-    const { signal } = own
-    // It ends only when it is aborted, and never rejects.
-    void follow(
-      `service ${service}`,
-      () => source.watch(service, { signal }),
-      (snapshot) => void snapshots.set(service, snapshot),
-      () => current.seen(service),
-      signal,
-    )
-  }
-
-  /** Starts to follow new services, and ends to follow those that are no longer listed. */
-  function followNames(current: Run): void {
-    const wanted = new Set(names)
-    for (const [service, own] of current.followed) {
-      if (wanted.has(service)) continue
-      own.abort()
-      current.followed.delete(service)
-      staleness.delete(`service ${service}`)
-      current.seen(service)
-    }
-    for (const service of wanted) if (!current.followed.has(service)) followOne(service, current)
-    if (wanted.size === 0) current.first.resolve()
-  }
-
-  async function followEach(current: Run): Promise<void> {
-    const { signal } = current.controller
-    if (!source.capabilities.listServices) {
-      isKnown = services.length > 0
-      followNames(current)
-      return
-    }
-    await follow(
-      '',
-      () => source.watchServices({ signal }),
-      (listed) => {
-        setNames(listed)
-        followNames(current)
-      },
-      () => staleness.has('') && current.first.resolve(),
-      signal,
-    )
-  }
-
-  return {
-    start() {
-      if (run) return
-      const started = createRun(() => names.length)
-      run = started
-      // It ends only when it is aborted; its failures are part of the facts.
-      void (source.capabilities.watchAll ? followAll(started) : followEach(started))
-    },
-    stop() {
-      run?.controller.abort()
-      for (const own of run?.followed.values() ?? []) own.abort()
-      run = undefined
-    },
-    async ready(limitMs) {
-      if (run) await settlesWithin(run.first.promise, limitMs)
-    },
-    facts() {
-      const [stale] = [...staleness.values()].sort((a, b) => a.since - b.since)
-      return { services: snapshots, omitted, isKnown, stale }
-    },
-  }
+/** A watch to follow. */
+interface Followed<T> {
+  /** Key of its staleness. */
+  readonly step: string
+  readonly open: () => AsyncIterable<Watched<T>>
+  readonly take: (value: T) => void
+  /** Called after each step and each failure. */
+  readonly noted: () => void
+  readonly signal: AbortSignal
 }
 
 /** One time between start and stop. */

@@ -60,7 +60,7 @@ export const alertChannel: Rule = {
             ({ process, channel: { failed, waiting, dropped } }) =>
               `${short(process.name)}: ${many(failed, 'failure')}, ${waiting} waiting, ${dropped} dropped`,
           ),
-        next: 'Nobody is notified by it. Look at the errors of the process, and at the address and credentials of the channel.',
+        next: 'No one is notified by it. Look at the errors of the process, and at the address and credentials of the channel.',
       }
     }
   },

@@ -1,7 +1,7 @@
 import { type Finding, type Rule, statesOf } from './rule.ts'
 import { groupBy, processes, short, verb } from './words.ts'
 
-/** A caller has no endpoint that it may use. A service that nobody registers has a rule of its own. */
+/** A caller has no endpoint that it may use. A service without instances has a rule of its own. */
 export const noEndpoint: Rule = {
   name: 'no-endpoint',
   *find(facts): Iterable<Finding> {

@@ -205,7 +205,7 @@ test('gateway-refused', () => {
 describe('locks', () => {
   const held = [{ lock: 'jobs', key: 'nightly', value: '', token: '7', since: NOW - 60_000 }]
 
-  test('held by a process that does not answer, and by nobody else', () => {
+  test('held by a process that does not answer, and by no other process', () => {
     const processes = [processOf('worker-0', { state: 'silent', since: NOW - 20_000, locks: held }), processOf('worker-1')]
     expect(run(locks, factsOf({ processes }))).toMatchObject([
       { severity: 'warning', text: 'worker-0, which held the lock jobs/nightly, does not answer', since: NOW - 20_000 },

@@ -1,7 +1,7 @@
 import type { Finding, Rule } from './rule.ts'
 import { list, short, verb } from './words.ts'
 
-/** A service is called that nobody registers. */
+/** A service is called of which no instance is registered. */
 export const unregistered: Rule = {
   name: 'unregistered',
   *find({ model }): Iterable<Finding> {
