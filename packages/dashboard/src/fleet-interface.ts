@@ -1,7 +1,6 @@
-import type { SamplesReport } from '@sd/admin'
 import type { OperationOptions } from '@sd/core'
 import type { FleetModel } from '@sd/fleet'
-import type { HistoryRef } from './protocol.ts'
+import type { HistoryPoint, HistoryRef } from './protocol.ts'
 
 /** The part of a `Fleet` of `@sd/fleet` that the dashboard uses. */
 export interface DashboardFleet {
@@ -12,9 +11,9 @@ export interface DashboardFleet {
   /** Why instances of a service get traffic or not. Plain JSON data. @throws SdError `SD_NOT_FOUND` */
   explain(service: string, options?: OperationOptions & { readonly from?: string }): Promise<unknown>
   /** Asks the admin endpoint of a process. @throws SdError `SD_NOT_FOUND`, or why it did not answer */
-  ask(processId: string, path: string, options?: OperationOptions): Promise<unknown>
-  /** Changes something through the admin endpoint of a process. @throws SdError `SD_NOT_FOUND`, `SD_DENIED`, or why it was refused */
-  change(processId: string, path: string, body: object, options?: OperationOptions): Promise<unknown>
-  /** Samples of the last five minutes. @throws SdError `SD_NOT_FOUND` */
-  history(ref: HistoryRef, options?: OperationOptions): Promise<SamplesReport>
+  ask(processId: string, path: string, query?: Readonly<Record<string, string>>): Promise<unknown>
+  /** Changes something through the admin endpoint of a process. @throws SdError `SD_NOT_FOUND`, `SD_UNSUPPORTED`, or why it was refused */
+  change(processId: string, path: string, body: object): Promise<unknown>
+  /** Traffic of the last five minutes, oldest first. */
+  history(ref: HistoryRef): readonly HistoryPoint[]
 }

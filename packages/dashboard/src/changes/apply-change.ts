@@ -34,7 +34,7 @@ export async function applyChange(
   const { reason } = change
   if ('key' in change) return applyToConfig(change, author, configs, signal)
   const send = async (path: string, body: object): Promise<ChangeOutcome> => ({
-    after: await fleet.change(change.processId, path, { ...body, reason: `${reason} (${author})` }, { signal }),
+    after: await fleet.change(change.processId, path, { ...body, reason: `${reason} (${author})` }),
   })
   switch (change.action) {
     case 'breaker': {
@@ -46,10 +46,10 @@ export async function applyChange(
       return send('/draining', { draining: change.draining })
     case 'alerts.silence': {
       const { rule, labels, durationMs } = change
-      return send('/alerts/silences', { rule, ...(labels && { labels }), durationMs, comment: reason })
+      return send('/alerts/silences', { rule, ...(labels && { labels }), durationMs })
     }
     case 'alerts.unsilence':
-      return send('/alerts/silences/expire', { id: change.id })
+      return send(`/alerts/silences/${encodeURIComponent(change.id)}/expire`, {})
   }
 }
 

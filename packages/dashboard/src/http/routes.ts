@@ -3,6 +3,7 @@ import { invalidError, withTimeout } from '@sd/core'
 import type { ConfigReader } from '../configs/config-reader.ts'
 import type { DashboardFleet } from '../fleet-interface.ts'
 import type { ModelStream } from '../model/model-stream.ts'
+import type { HistoryAnswer } from '../protocol.ts'
 import { Refusal, SECURITY_HEADERS, send, sendJson } from './exchange.ts'
 
 /** Limit of an answer of the fleet, in milliseconds. */
@@ -61,25 +62,22 @@ export const READ_ROUTES: ReadonlyMap<string, Route> = new Map<string, Route>([
   ],
   [
     'api/history',
-    answer(({ query }, { fleet }, signal) =>
-      fleet.history(
-        Object.fromEntries(
-          ['service', 'instanceId', 'processId'].filter((name) => query.has(name)).map((name) => [name, read(query, name)]),
-        ),
-        { signal },
-      ),
-    ),
+    answer(async ({ query }, { fleet }) => {
+      const instanceId = query.has('instance') ? read(query, 'instance') : undefined
+      const points = fleet.history({ service: read(query, 'service'), ...(instanceId !== undefined && { instanceId }) })
+      return { points } satisfies HistoryAnswer
+    }),
   ],
   [
     'api/ask',
-    answer(({ query }, { fleet }, signal) => {
+    answer(({ query }, { fleet }) => {
       const path = read(query, 'path')
       if (!askable.has(path)) throw invalidError('path', path, `one of ${[...askable].join(', ')}`)
-      const rest = new URLSearchParams()
+      const asked: Record<string, string> = {}
       for (const name of ['service', 'config', 'value']) {
-        if (query.has(name)) rest.set(name === 'value' ? 'path' : name, read(query, name))
+        if (query.has(name)) asked[name === 'value' ? 'path' : name] = read(query, name)
       }
-      return fleet.ask(read(query, 'process'), rest.size > 0 ? `${path}?${rest}` : path, { signal })
+      return fleet.ask(read(query, 'process'), path, asked)
     }),
   ],
   ['api/configs', answer((_, { configs }, signal) => configs.list(signal))],

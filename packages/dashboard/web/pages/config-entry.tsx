@@ -185,10 +185,8 @@ function DiffView({
 }): JSX.Element {
   if (isText || !values)
     return (
-      // biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reachable by keyboard
       <pre class="diff" tabIndex={0}>
         {text.split('\n').map((line, index) => (
-          // biome-ignore lint/suspicious/noArrayIndexKey: lines have no other key, and never move
           <span key={index} class={line.startsWith('+') ? 'added' : line.startsWith('-') ? 'removed' : ''}>
             {line}
             {'\n'}
@@ -332,7 +330,7 @@ function Canary({
 }
 
 /** Where does a value come from, in each process? */
-function Origins({ model }: { readonly model: FleetModel }): JSX.Element {
+function Origins({ model }: { readonly model: FleetModel }): JSX.Element | null {
   const processes = model.processes.filter(({ configs }) => configs.length > 0)
   const [chosen, path] = [parameter('process'), parameter('path')]
   const process = processes.find(({ processId }) => processId === chosen) ?? processes[0]
@@ -342,7 +340,7 @@ function Origins({ model }: { readonly model: FleetModel }): JSX.Element {
     value: path,
   })
   const found = answer?.answers.flatMap(({ config, explanation }) => (explanation ? [{ config, explanation }] : [])) ?? []
-  if (!process) return <></>
+  if (!process) return null
   return (
     <Section title="Where does a value come from?">
       <form class="controls" onSubmit={(event) => event.preventDefault()}>

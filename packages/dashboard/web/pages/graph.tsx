@@ -130,16 +130,15 @@ const columns: readonly Column<FleetEdge>[] = [
 const nodeHeight = 40
 
 /** A drawing of the graph. It has no text that the list below lacks, so screen readers skip it. */
-function Drawing({ graph, focus }: { readonly graph: Graph; readonly focus: string }): JSX.Element {
+function Drawing({ graph, focus }: { readonly graph: Graph; readonly focus: string }): JSX.Element | null {
   const { nodes, edges } = graph
   // The layout depends on names only: rates change each second, positions must not.
   const shape = JSON.stringify([nodes.map(({ name }) => name), edges.map(({ from, to: callee }) => [from, callee])])
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the shape stands for nodes and edges
   const placed = useMemo(() => place(graph), [shape])
-  if (nodes.length === 0) return <></>
+  if (nodes.length === 0) return null
   return (
-    <div class="drawing" aria-hidden="true">
-      <svg viewBox={`0 0 ${placed.width} ${placed.height}`} width={placed.width} height={placed.height}>
+    <div class="drawing">
+      <svg aria-hidden="true" viewBox={`0 0 ${placed.width} ${placed.height}`} width={placed.width} height={placed.height}>
         <defs>
           <marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">
             <path d="M0 0 8 4 0 8z" class="arrow" />

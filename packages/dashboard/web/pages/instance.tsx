@@ -11,7 +11,7 @@ import { Bar } from '../parts/charts.tsx'
 import { Problems, Story } from '../parts/problems.tsx'
 import { useResource } from '../parts/resource.ts'
 import { Table } from '../parts/table.tsx'
-import { Samples } from './samples.tsx'
+import { ProcessCharts, TrafficCharts } from './samples.tsx'
 
 /** Which instance is slow, and is it its own fault? */
 export function Instance({
@@ -95,6 +95,8 @@ export function Instance({
       </Section>
       <Section title="Is it slow, and is it its own fault?">
         <Fault instance={instance} siblings={service.instances} process={process} />
+        <h3>Attempts at it in the last five minutes</h3>
+        <TrafficCharts service={name} instanceId={instanceId} />
       </Section>
       {process && <FromProcess process={process} />}
       <Section title="Metadata">
@@ -223,7 +225,7 @@ function FromProcess({ process }: { readonly process: FleetProcess }): JSX.Eleme
             ]}
           />
         )}
-        <Samples of={{ processId }} />
+        <ProcessCharts processId={processId} />
       </Section>
       <Section title="What it calls">
         <Table

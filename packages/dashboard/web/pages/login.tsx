@@ -30,6 +30,7 @@ export function Login(): JSX.Element {
   }
 
   const field = {
+    id: 'secret',
     name: 'secret',
     required: true,
     value: secret,
@@ -59,14 +60,12 @@ export function Login(): JSX.Element {
             />
           </label>
         )}
-        <label>
-          {questions[login]}
-          {login === 'code' ? (
-            <input type="text" autocomplete="one-time-code" {...field} />
-          ) : (
-            <input type="password" autocomplete="current-password" {...field} />
-          )}
-        </label>
+        <label htmlFor="secret">{questions[login]}</label>
+        {login === 'code' ? (
+          <input type="text" autocomplete="one-time-code" {...field} />
+        ) : (
+          <input type="password" autocomplete="current-password" {...field} />
+        )}
         <div role="alert">{problem && <p class="problem critical">✖ {problem}</p>}</div>
         <div class="buttons">
           <button type="submit" class="main">

@@ -12,7 +12,7 @@ import { Problems, Story } from '../parts/problems.tsx'
 import { useResource } from '../parts/resource.ts'
 import { type Column, Table } from '../parts/table.tsx'
 import { ProcessState } from './processes.tsx'
-import { Samples } from './samples.tsx'
+import { ProcessCharts } from './samples.tsx'
 
 /** How is this process? */
 export function ProcessPage({ model, processId }: { readonly model: FleetModel; readonly processId: string }): JSX.Element {
@@ -49,7 +49,7 @@ export function ProcessPage({ model, processId }: { readonly model: FleetModel; 
         </Section>
       )}
       <Section title="The last five minutes">
-        <Samples of={{ processId }} />
+        <ProcessCharts processId={processId} />
       </Section>
       <States process={process} />
       {process.state === 'answers' && <Slow processId={processId} />}

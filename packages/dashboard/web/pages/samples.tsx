@@ -1,6 +1,6 @@
 import type { SamplesReport } from '@sd/admin'
 import type { JSX } from 'preact'
-import type { HistoryRef } from '../../src/protocol.ts'
+import type { HistoryAnswer, HistoryRef } from '../../src/protocol.ts'
 import { bytes, clean, latency, percent, rate } from '../data/format.ts'
 import { Empty } from '../parts/basics.tsx'
 import { Spark } from '../parts/charts.tsx'
@@ -8,22 +8,56 @@ import { useResource } from '../parts/resource.ts'
 
 /** Charts drawn at once. */
 const mostCharts = 24
+const everyMs = 5_000
 
-/** Five minutes of something, as small charts with their last value. */
-export function Samples({ of }: { readonly of: HistoryRef }): JSX.Element {
-  const { answer, problem } = useResource<SamplesReport>('history', of as Record<string, string>, 10_000)
-  const series = answer?.series ?? []
-  if (series.length === 0) return <Empty>{problem ?? 'There are no samples yet.'}</Empty>
+interface Chart {
+  readonly title: string
+  readonly values: readonly (number | null)[]
+  readonly format: (value: number) => string
+}
+
+/** Five minutes of a process, as it recorded them. */
+export function ProcessCharts({ processId }: { readonly processId: string }): JSX.Element {
+  const { answer, problem } = useResource<SamplesReport>('ask', { process: processId, path: '/samples' }, everyMs)
+  const charts = (answer?.series ?? []).map(({ name, service, values }) => ({
+    title: service === undefined ? clean(name) : `${clean(name)} ${clean(service, 60)}`,
+    values,
+    format: formatOf(name),
+  }))
+  return <Charts charts={charts} empty={problem ?? 'There are no samples yet.'} />
+}
+
+/** Five minutes of calls to a service, or of attempts at an instance. */
+export function TrafficCharts({ service, instanceId }: HistoryRef): JSX.Element {
+  const { answer, problem } = useResource<HistoryAnswer>(
+    'history',
+    { service, ...(instanceId !== undefined && { instance: instanceId }) },
+    everyMs,
+  )
+  const points = answer?.points ?? []
+  const charts: readonly Chart[] =
+    points.length === 0
+      ? []
+      : [
+          { title: 'per second', values: points.map(({ perSecond }) => perSecond), format: rate },
+          { title: 'failed', values: points.map(({ failedShare }) => failedShare), format: percent },
+          { title: 'mean', values: points.map(({ meanMs }) => meanMs ?? null), format: latency },
+          { title: 'p99', values: points.map(({ p99Ms }) => p99Ms ?? null), format: latency },
+        ]
+  return <Charts charts={charts} empty={problem ?? 'There was no call in the last five minutes.'} />
+}
+
+function Charts({ charts, empty }: { readonly charts: readonly Chart[]; readonly empty: string }): JSX.Element {
+  if (charts.length === 0) return <Empty>{empty}</Empty>
   return (
     <ul class="charts" aria-label="The last five minutes">
-      {series.slice(0, mostCharts).map(({ name, service, values }) => {
+      {charts.slice(0, mostCharts).map(({ title, values, format }) => {
         const last = values.findLast((value) => value !== null)
-        const title = service === undefined ? clean(name) : `${clean(name)} ${clean(service, 60)}`
         return (
           <li key={title}>
             <span>{title}</span>
             <Spark values={values} label={`${title} over five minutes`} />
-            <b>{last == null ? '–' : format(name, last)}</b>
+            <b>{last == null ? '–' : format(last)}</b>
           </li>
         )
       })}
@@ -31,8 +65,8 @@ export function Samples({ of }: { readonly of: HistoryRef }): JSX.Element {
   )
 }
 
-function format(name: string, value: number): string {
-  if (/bytes$/i.test(name)) return bytes(value)
-  if (/ms$/i.test(name)) return latency(value)
-  return name === 'cpu' || /share$/i.test(name) ? percent(value) : rate(value)
+function formatOf(name: string): (value: number) => string {
+  if (/bytes$/i.test(name)) return bytes
+  if (/ms$/i.test(name)) return latency
+  return name === 'cpu' || /share$/i.test(name) ? percent : rate
 }

@@ -1,16 +1,18 @@
 import type { FleetInstance, FleetModel, FleetService } from '@sd/fleet'
 import type { JSX } from 'preact'
+import type { ServiceFinding } from '../../src/protocol.ts'
 import { count, latency, percent, rate } from '../data/format.ts'
 import { to } from '../data/route.ts'
 import { changesOf, explainReach, problemsOf, reachOf } from '../data/select.ts'
-import { session, trends } from '../data/state.ts'
+import { session } from '../data/state.ts'
 import type { BreakerRow } from '../data/states.ts'
 import { breakersOf } from '../data/states.ts'
 import { Age, Empty, Facts, Health, type Level, OutsideLink, Section, Status, Text, Title } from '../parts/basics.tsx'
-import { Spark } from '../parts/charts.tsx'
 import { ChangeButton } from '../parts/dialog.tsx'
 import { Problems, Story } from '../parts/problems.tsx'
+import { useResource } from '../parts/resource.ts'
 import { type Column, Table } from '../parts/table.tsx'
+import { TrafficCharts } from './samples.tsx'
 import { InstanceCount } from './services.tsx'
 
 /** Callers that have a column of their own. */
@@ -20,6 +22,8 @@ const mostCallers = 8
 export function Service({ model, name }: { readonly model: FleetModel; readonly name: string }): JSX.Element {
   const service = model.services.find((one) => one.service === name)
   const { traceLink } = session.value ?? {}
+  // The callers are asked while this page is open: the model then has their views.
+  const explained = useResource<ServiceFinding>('explain', { service: name }, 5_000)
   if (!service)
     return (
       <>
@@ -32,6 +36,7 @@ export function Service({ model, name }: { readonly model: FleetModel; readonly 
         </Empty>
       </>
     )
+  const finding = explained.answer
   const reached = service.instances.filter((instance) => reachOf(instance) !== 'none').length
   const problems = problemsOf(model, { service: name })
   return (
@@ -57,19 +62,25 @@ export function Service({ model, name }: { readonly model: FleetModel; readonly 
           ['Failed', percent(service.traffic.failedShare)],
           ['p50', latency(service.traffic.p50Ms)],
           ['p99', latency(service.traffic.p99Ms)],
-          ['Trend', <Spark key="trend" values={trends.get(name) ?? []} label="Calls per second since this page was opened" />],
           ['Called by', <Names key="by" names={service.calledBy} none="nobody with an admin endpoint" />],
           ['Needs', <Names key="needs" names={service.needs} none="nothing declared" />],
         ]}
       />
       <Failures service={service} />
+      <TrafficCharts service={name} />
       <Section title="Wrong now">
         <Problems problems={problems} empty="Nothing is wrong with it." />
       </Section>
       <Section title="Who gets traffic, and why not">
+        {finding?.callersDiffer && (
+          <p>
+            <Status level="warning">Its callers see different instances, or choose among them differently.</Status>
+          </p>
+        )}
         <Reasons instances={service.instances} />
         <Instances service={service} />
       </Section>
+      <Callers callers={finding?.callers ?? []} />
       <Breakers rows={breakersOf(model, name)} />
       <Section title="When did it begin?">
         <Story changes={changesOf(model, { service: name })} problems={problems} />
@@ -236,6 +247,58 @@ const tailColumns: readonly Column<FleetInstance>[] = [
   { name: 'Weight', isNumber: true, cell: ({ weight }) => weight, sort: ({ weight }) => weight },
   { name: 'Version', cell: ({ version }) => <Text of={version ?? '–'} longest={40} />, sort: ({ version = '' }) => version },
   { name: 'Zone', cell: ({ zone }) => <Text of={zone ?? '–'} longest={40} />, sort: ({ zone = '' }) => zone },
+]
+
+/** How each caller calls it. */
+function Callers({ callers }: Pick<ServiceFinding, 'callers'>): JSX.Element | null {
+  if (callers.length === 0) return null
+  return (
+    <Section title="How its callers call it">
+      <Table name="Callers" rows={callers} keyOf={({ processId }) => processId} columns={callerColumns} empty={null} />
+    </Section>
+  )
+}
+
+const callerColumns: readonly Column<ServiceFinding['callers'][number]>[] = [
+  {
+    name: 'Caller',
+    cell: ({ processId, caller }) => (
+      <a href={to('processes', processId)}>
+        <Text of={caller} longest={60} />
+      </a>
+    ),
+    sort: ({ caller }) => caller,
+  },
+  { name: 'Calls/s', isNumber: true, cell: ({ traffic }) => rate(traffic.perSecond), sort: ({ traffic }) => traffic.perSecond },
+  {
+    name: 'Failed',
+    isNumber: true,
+    cell: ({ traffic }) => percent(traffic.failedShare),
+    sort: ({ traffic }) => traffic.failedShare,
+  },
+  { name: 'p99', isNumber: true, cell: ({ traffic }) => latency(traffic.p99Ms), sort: ({ traffic }) => traffic.p99Ms ?? -1 },
+  {
+    name: 'Balancer',
+    cell: ({ calls }) => <Text of={calls?.balancer ?? '–'} longest={40} />,
+    sort: ({ calls }) => calls?.balancer ?? '',
+  },
+  {
+    name: 'Settings',
+    cell: ({ calls, error }) =>
+      error ? (
+        <Status level="warning">
+          <Text of={error.message} />
+        </Status>
+      ) : (
+        <Text
+          of={
+            Object.entries(calls?.settings ?? {})
+              .map(([name, given]) => `${name} ${given}`)
+              .join(', ') || '–'
+          }
+        />
+      ),
+  },
 ]
 
 function Breakers({ rows }: { readonly rows: readonly BreakerRow[] }): JSX.Element | null {

@@ -18,7 +18,6 @@ export function useResource<Answer>(
   const [state, setState] = useState<{ readonly key: string; readonly answer?: Answer; readonly problem?: string }>({ key: '' })
   const [round, setRound] = useState(0)
   const key = `${path}?${new URLSearchParams(query)}`
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the key stands for path and query
   useEffect(() => {
     if (path === undefined) return undefined
     let isOver = false

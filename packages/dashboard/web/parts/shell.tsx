@@ -62,16 +62,9 @@ export function Shell({
   }, [address])
   return (
     <>
-      <a
-        class="skip"
-        href="#main"
-        onClick={(event) => {
-          event.preventDefault()
-          main.current?.querySelector('h1')?.focus()
-        }}
-      >
+      <button type="button" class="skip" onClick={() => main.current?.querySelector('h1')?.focus()}>
         Skip to the content
-      </a>
+      </button>
       <header class="top">
         <a class="brand" href={to('overview')}>
           <svg viewBox="0 0 32 32" width="22" height="22" aria-hidden="true">

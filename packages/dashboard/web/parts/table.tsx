@@ -59,8 +59,7 @@ export function Table<Row>({
   }
 
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reachable by keyboard
-    <div class="table" role="region" aria-label={name} tabIndex={0}>
+    <section class="table" aria-label={name} tabIndex={0}>
       <table>
         <thead>
           <tr>{columns.map(header)}</tr>
@@ -93,7 +92,7 @@ export function Table<Row>({
           )}
         </p>
       )}
-    </div>
+    </section>
   )
 }
 
