@@ -83,7 +83,9 @@ export function assembleDashboard(
     if (!isLogin && !(write && path === 'api/changes'))
       throw new Refusal(405, 'Only GET is possible here', { allow: 'GET, HEAD' })
     checkChange(request)
-    await (isLogin ? logins.post(path, request, response) : change(request, response))
+    if (!isLogin) return change(request, response)
+    await logins.post(path, request, response)
+    stream.review()
   }
 
   async function get(path: string, request: IncomingMessage, response: ServerResponse): Promise<void> {

@@ -9,6 +9,8 @@ import type {
 } from './config-interface.ts'
 import { describeEncryptedIn, readValues, showEncrypted } from './read-values.ts'
 
+/** Suffix of the keys of canary versions, see `createCanaryRelease`. */
+const canarySuffix = '.canary'
 const maxEntries = 2_000
 const maxVersions = 200
 /** Limit of one read, in milliseconds. */
@@ -77,6 +79,7 @@ export function createConfigReader(configs: readonly DashboardConfigs[]): Config
     },
     async get(source, key, signal) {
       const one = find(source)
+      if (key.endsWith(canarySuffix)) throw new SdError('SD_NOT_FOUND', `${key} is shown with its entry`)
       const entry = (await load(one, signal)).find((found) => found.key === key)
       const history = Object.hasOwn(one.histories ?? {}, key) ? one.histories?.[key] : undefined
       if (!entry && !history) throw new SdError('SD_NOT_FOUND', `${source} has no entry ${key}`)
@@ -136,7 +139,9 @@ type EntryHead = Pick<ConfigEntry, 'key'> & { readonly revision?: string | undef
 /** The entries, and those that were deleted and have a history: they can be restored. */
 function withDeleted({ histories = {} }: DashboardConfigs, entries: readonly ConfigEntry[]): readonly EntryHead[] {
   const known = new Set(entries.map(({ key }) => key))
-  return [...entries, ...Object.keys(histories).flatMap((key) => (known.has(key) ? [] : [{ key }]))]
+  // A canary version is a part of its entry: its record would show the whole text.
+  const shown = entries.filter(({ key }) => !key.endsWith(canarySuffix))
+  return [...shown, ...Object.keys(histories).flatMap((key) => (known.has(key) ? [] : [{ key }]))]
 }
 
 function showContent(entry: ConfigEntry | undefined): Pick<ConfigAnswer, 'values' | 'unreadable'> {

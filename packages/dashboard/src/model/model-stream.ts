@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { guardListener } from '@sd/core'
+import type { FleetModel } from '@sd/fleet'
 import type { DashboardFleet } from '../fleet-interface.ts'
 import { Refusal, SECURITY_HEADERS } from '../http/exchange.ts'
 import { createModelWriter } from './model-diff.ts'
@@ -21,6 +22,8 @@ export interface ModelStream {
   attach(request: IncomingMessage, response: ServerResponse, isAllowed: () => boolean): void
   /** The current model as JSON and its time, for pages that poll. */
   poll(): { readonly at: number; readonly json: string }
+  /** Ends the responses of users that no longer have access. */
+  review(): void
   /** Ends all responses and stops following. */
   close(): void
 }
@@ -30,12 +33,16 @@ export function createModelStream(fleet: DashboardFleet, onError: (error: unknow
   const report = guardListener('onError', onError)
   const streams = new Map<ServerResponse, () => boolean>()
   const writer = createModelWriter()
+  let latest: FleetModel | undefined
   let following: AbortController | undefined
   let lastUse = 0
   let isClosed = false
   let beat: NodeJS.Timeout | undefined
 
-  function take(model: Parameters<typeof writer.take>[0]): void {
+  function take(model: FleetModel): void {
+    // A watch begins with the model that is known already.
+    if (model === latest) return
+    latest = model
     const message = writer.take(model)
     for (const response of streams.keys()) write(response, `data: ${message}\n\n`)
   }
@@ -75,14 +82,17 @@ export function createModelStream(fleet: DashboardFleet, onError: (error: unknow
     beat.unref()
   }
 
-  function tick(): void {
+  function review(): void {
     for (const [response, isAllowed] of streams) {
-      if (isAllowed()) write(response, 'event: beat\ndata: 0\n\n')
-      else {
-        streams.delete(response)
-        response.end()
-      }
+      if (isAllowed()) continue
+      streams.delete(response)
+      response.end()
     }
+  }
+
+  function tick(): void {
+    review()
+    for (const response of streams.keys()) write(response, 'event: beat\ndata: 0\n\n')
     if (streams.size > 0) lastUse = performance.now()
     else if (performance.now() - lastUse > lingerMs) stop()
   }
@@ -113,6 +123,7 @@ export function createModelStream(fleet: DashboardFleet, onError: (error: unknow
       use()
       return { at: writer.at, json: writer.model() }
     },
+    review,
     close() {
       isClosed = true
       stop()

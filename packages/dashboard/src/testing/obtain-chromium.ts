@@ -23,7 +23,7 @@ export function obtainChromium(): string | undefined {
   if (found !== undefined) return found
   const message = 'NOT RUN: no Chromium. Install it with "apt-get install chromium", or set SD_TEST_CHROMIUM to its path.'
   if (CI === 'true') throw new Error(message)
-  console.warn(message)
+  process.emitWarning(message)
   return undefined
 }
 

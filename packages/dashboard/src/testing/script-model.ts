@@ -1,4 +1,4 @@
-import type { FleetChange, FleetEdge, FleetInstance, FleetModel, FleetService, Problem } from '@sd/fleet'
+import type { FleetChange, FleetEdge, FleetInstance, FleetModel, FleetService, Problem, Traffic } from '@sd/fleet'
 import { type Fault, moving, quiet, type Script, traffic } from './script.ts'
 import { processesOf } from './script-processes.ts'
 

@@ -81,8 +81,9 @@ export async function startConsole(options: TestConsoleOptions = {}): Promise<Te
     await once(server, 'listening')
   }
   async function stop(): Promise<void> {
+    const closed = new Promise((resolve) => server.close(resolve))
     server.closeAllConnections()
-    await new Promise((resolve) => server.close(resolve))
+    await closed
   }
   await start(0)
   const { port } = server.address() as AddressInfo

@@ -128,6 +128,8 @@ const columns: readonly Column<FleetEdge>[] = [
 ]
 
 const nodeHeight = 40
+/** Room for the text of an edge. */
+const labelSize = { width: 132, height: 16, labelpos: 'c' }
 
 /** A drawing of the graph. It has no text that the list below lacks, so screen readers skip it. */
 function Drawing({ graph, focus }: { readonly graph: Graph; readonly focus: string }): JSX.Element | null {
@@ -203,12 +205,13 @@ interface Placed {
 
 function place({ nodes, edges }: Graph): Placed {
   const graph = new graphlib.Graph()
-  graph.setGraph({ rankdir: 'LR', nodesep: 22, ranksep: 120, marginx: 10, marginy: 14 })
+  graph.setGraph({ rankdir: 'LR', nodesep: 22, ranksep: 36, marginx: 10, marginy: 14 })
   graph.setDefaultEdgeLabel(() => ({}))
   // Names come from outside: numbers as ids keep names such as `__proto__` out of the library.
   const ids = new Map(nodes.map(({ name }, index) => [name, String(index)]))
   for (const { name } of nodes) graph.setNode(ids.get(name) as string, { width: widthOf(name), height: nodeHeight })
-  for (const { from, to: callee } of edges) if (from !== callee) graph.setEdge(ids.get(from) as string, ids.get(callee) as string)
+  for (const { from, to: callee } of edges)
+    if (from !== callee) graph.setEdge(ids.get(from) as string, ids.get(callee) as string, { ...labelSize })
   layout(graph)
   const { width = 0, height = 0 } = graph.graph() as { readonly width?: number; readonly height?: number }
   return {
@@ -223,12 +226,15 @@ function place({ nodes, edges }: Graph): Placed {
     edges: new Map(
       edges.flatMap(({ from, to: callee }) => {
         if (from === callee) return []
-        const { points } = graph.edge(ids.get(from) as string, ids.get(callee) as string) as {
+        const { points, x, y } = graph.edge(ids.get(from) as string, ids.get(callee) as string) as {
           readonly points: readonly { readonly x: number; readonly y: number }[]
+          readonly x: number
+          readonly y: number
         }
-        const middle = points[Math.floor(points.length / 2)] ?? { x: 0, y: 0 }
-        const path = points.map(({ x, y }, index) => `${index === 0 ? 'M' : 'L'}${x.toFixed(1)} ${y.toFixed(1)}`).join('')
-        return [[`${from} ${callee}`, { path, x: middle.x, y: middle.y - 4 }]]
+        const path = points
+          .map((point, index) => `${index === 0 ? 'M' : 'L'}${point.x.toFixed(1)} ${point.y.toFixed(1)}`)
+          .join('')
+        return [[`${from} ${callee}`, { path, x, y: y - 4 }]]
       }),
     ),
   }

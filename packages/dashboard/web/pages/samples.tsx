@@ -10,6 +10,16 @@ import { useResource } from '../parts/resource.ts'
 const mostCharts = 24
 const everyMs = 5_000
 
+/** Names of the series of a process, for people. */
+const names: Readonly<Record<string, string>> = {
+  cpu: 'CPU',
+  residentBytes: 'memory',
+  heapUsedBytes: 'heap',
+  loopDelayMs: 'event loop p99',
+  calls: 'calls/s',
+  failed: 'failed/s',
+}
+
 interface Chart {
   readonly title: string
   readonly values: readonly (number | null)[]
@@ -20,7 +30,7 @@ interface Chart {
 export function ProcessCharts({ processId }: { readonly processId: string }): JSX.Element {
   const { answer, problem } = useResource<SamplesReport>('ask', { process: processId, path: '/samples' }, everyMs)
   const charts = (answer?.series ?? []).map(({ name, service, values }) => ({
-    title: service === undefined ? clean(name) : `${clean(name)} ${clean(service, 60)}`,
+    title: [names[name] ?? clean(name), clean(service, 60)].filter(Boolean).join(' '),
     values,
     format: formatOf(name),
   }))
@@ -39,7 +49,7 @@ export function TrafficCharts({ service, instanceId }: HistoryRef): JSX.Element 
     points.length === 0
       ? []
       : [
-          { title: 'per second', values: points.map(({ perSecond }) => perSecond), format: rate },
+          { title: 'calls/s', values: points.map(({ perSecond }) => perSecond), format: rate },
           { title: 'failed', values: points.map(({ failedShare }) => failedShare), format: percent },
           { title: 'mean', values: points.map(({ meanMs }) => meanMs ?? null), format: latency },
           { title: 'p99', values: points.map(({ p99Ms }) => p99Ms ?? null), format: latency },
