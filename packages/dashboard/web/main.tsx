@@ -19,6 +19,7 @@ import { Performance, Processes } from './pages/processes.tsx'
 import { Service } from './pages/service.tsx'
 import { Services } from './pages/services.tsx'
 import { Empty, Title } from './parts/basics.tsx'
+import { DialogHost } from './parts/dialog.tsx'
 import { Shell } from './parts/shell.tsx'
 
 /** Time between two tries to reach the server at the start, in milliseconds. */
@@ -80,9 +81,12 @@ function App(): JSX.Element {
   if (!session.value) return <main class="login">Reading…</main>
   if (!isIn) return <Login />
   return (
-    <Shell model={model.value}>
-      <Page />
-    </Shell>
+    <>
+      <Shell model={model.value}>
+        <Page />
+      </Shell>
+      <DialogHost />
+    </>
   )
 }
 

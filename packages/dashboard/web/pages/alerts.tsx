@@ -6,7 +6,7 @@ import { count, value } from '../data/format.ts'
 import { to } from '../data/route.ts'
 import { session } from '../data/state.ts'
 import { Age, Clock, Empty, type Level, Section, Status, Text, Title } from '../parts/basics.tsx'
-import { ChangeButton, ChangeDialog } from '../parts/dialog.tsx'
+import { ChangeButton, ChangeDialog, openDialog } from '../parts/dialog.tsx'
 import { type Column, Table } from '../parts/table.tsx'
 
 /** Something of the alerts of a process. */
@@ -166,42 +166,44 @@ function describeLabels(labels: Readonly<Record<string, string>> | undefined): s
   )
 }
 
-function SilenceButton({
-  process: { processId },
-  alert: { rule, labels },
-}: {
+function SilenceButton({ process, alert }: AlertOf): JSX.Element {
+  return (
+    <button type="button" onClick={() => openDialog((close) => <SilenceDialog process={process} alert={alert} close={close} />)}>
+      Silence…
+    </button>
+  )
+}
+
+interface AlertOf {
   readonly process: FleetProcess
   readonly alert: AlertAnswer
-}): JSX.Element {
-  const [isOpen, setOpen] = useState(false)
+}
+
+function SilenceDialog({
+  process: { processId },
+  alert: { rule, labels },
+  close,
+}: AlertOf & { readonly close: () => void }): JSX.Element {
   const [hours, setHours] = useState(1)
   return (
-    <>
-      <button type="button" onClick={() => setOpen(true)}>
-        Silence…
-      </button>
-      {isOpen && (
-        <ChangeDialog
-          title={`Silence ${rule}`}
-          action="Silence"
-          draft={{ action: 'alerts.silence', processId, rule, labels, durationMs: hours * 3_600_000 }}
-          onClose={() => setOpen(false)}
-        >
-          <p>
-            Nobody is notified about <Text of={`${rule} ${describeLabels(labels)}`} /> until it ends. The alert stays visible
-            here.
-          </p>
-          <label>
-            For
-            <select value={hours} onChange={({ currentTarget }) => setHours(Number(currentTarget.value))}>
-              <option value="1">1 hour</option>
-              <option value="4">4 hours</option>
-              <option value="24">1 day</option>
-            </select>
-          </label>
-        </ChangeDialog>
-      )}
-    </>
+    <ChangeDialog
+      title={`Silence ${rule}`}
+      action="Silence"
+      draft={{ action: 'alerts.silence', processId, rule, labels, durationMs: hours * 3_600_000 }}
+      onClose={close}
+    >
+      <p>
+        Nobody is notified about <Text of={`${rule} ${describeLabels(labels)}`} /> until it ends. The alert stays visible here.
+      </p>
+      <label>
+        For
+        <select value={hours} onChange={({ currentTarget }) => setHours(Number(currentTarget.value))}>
+          <option value="1">1 hour</option>
+          <option value="4">4 hours</option>
+          <option value="24">1 day</option>
+        </select>
+      </label>
+    </ChangeDialog>
   )
 }
 

@@ -169,7 +169,7 @@ function Drawing({ graph, focus }: { readonly graph: Graph; readonly focus: stri
           const all = service?.instances.length ?? 0
           const state = !service || all === 0 ? 'outside' : healthy === 0 ? 'bad' : healthy < all ? 'some' : ''
           return (
-            <a key={name} href={to('services', name)} tabIndex={-1}>
+            <a key={name} href={to('services', name)} tabindex={-1}>
               <g
                 class={`node ${state} ${name === focus ? 'focus' : ''}`}
                 transform={`translate(${at.x - at.width / 2} ${at.y - nodeHeight / 2})`}

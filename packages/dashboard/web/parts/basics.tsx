@@ -77,7 +77,7 @@ export function Section({
   readonly aside?: ComponentChildren
 }): JSX.Element {
   return (
-    <section aria-label={title}>
+    <section>
       <div class="title">
         <h2>{title}</h2>
         {aside && <div class="aside">{aside}</div>}

@@ -1,3 +1,4 @@
+import { type Signal, signal } from '@preact/signals'
 import type { ComponentChildren, JSX } from 'preact'
 import { useEffect, useRef, useState } from 'preact/hooks'
 import type { ChangeRequest } from '../../src/protocol.ts'
@@ -86,6 +87,22 @@ export function ChangeDialog({
   )
 }
 
+/** The dialog that is open. It is drawn beside the page: what it is about may leave the page while it is open. */
+const opened: Signal<(() => JSX.Element) | undefined> = signal(undefined)
+
+/** Opens a dialog. What it shows is fixed now: an update of the page must not change what its button does. */
+export function openDialog(render: (close: () => void) => JSX.Element): void {
+  const close = (): void => {
+    opened.value = undefined
+  }
+  opened.value = () => render(close)
+}
+
+/** Draws the open dialog. */
+export function DialogHost(): JSX.Element | null {
+  return opened.value?.() ?? null
+}
+
 /** A button that opens a dialog with a change. */
 export function ChangeButton({
   label,
@@ -98,17 +115,16 @@ export function ChangeButton({
   readonly draft: Draft
   readonly children: ComponentChildren
 }): JSX.Element {
-  const [isOpen, setOpen] = useState(false)
+  function open(): void {
+    openDialog((close) => (
+      <ChangeDialog title={title} action={label} draft={draft} onClose={close}>
+        {children}
+      </ChangeDialog>
+    ))
+  }
   return (
-    <>
-      <button type="button" onClick={() => setOpen(true)}>
-        {label}
-      </button>
-      {isOpen && (
-        <ChangeDialog title={title} action={label} draft={draft} onClose={() => setOpen(false)}>
-          {children}
-        </ChangeDialog>
-      )}
-    </>
+    <button type="button" onClick={open}>
+      {label}
+    </button>
   )
 }
