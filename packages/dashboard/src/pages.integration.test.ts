@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { stat, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Browser } from 'playwright-core'
@@ -149,10 +150,10 @@ describe.runIf(chromium)('the pages in Chromium', () => {
       await dialog.getByRole('button', { name: 'Close', exact: true }).last().click()
     }
     await go('services/orders')
-    const row = page.getByRole('row', { name: /reports all ✖ open/ })
+    const row = page.getByRole('row', { name: /^reports all open/ })
     await row.getByRole('button', { name: 'Close' }).click()
     await confirm('Close')
-    await page.getByRole('row', { name: /reports all ● closed/ }).waitFor()
+    await page.getByRole('row', { name: /^reports all closed/ }).waitFor()
     await go('alerts')
     await page.getByRole('button', { name: 'Silence…' }).click()
     await confirm('Silence')
@@ -377,5 +378,31 @@ describe.runIf(chromium)('the pages in Chromium', () => {
     await page.locator('.node').first().waitFor()
     expect(await page.locator('.node').count()).toBeLessThan(10)
     expect(faults).toEqual([])
+  })
+
+  test('pictures of the pages for the documents', async () => {
+    const console = await start({ script: { startsAt: Date.UTC(2026, 2, 3, 11, 52) } })
+    breakEverything(console)
+    for (let index = 0; index < 30; index++) console.fleet.advance(2_000)
+    const { page, go } = await open(console, { viewport: { width: 1_120, height: 680 }, timezoneId: 'UTC' })
+    const wanted = [
+      ['overview', 'overview', 'The breaker of reports'],
+      ['service', 'services/stock', 'stock-1 gets nothing'],
+      ['instance', 'services/orders/orders-2', 'its own fault'],
+      ['graph', 'graph?focus=orders', 'called, not declared'],
+      ['configuration', 'configuration/etcd/orders.yaml?from=3&to=4', 'chain verified'],
+      ['gateways', 'gateways', 'want a service of the table'],
+    ] as const
+    // They are committed. With SD_WRITE_PICTURES=true they are written again.
+    const folder = new URL('../../../docs/guides/pictures/', import.meta.url)
+    for (const [name, path, text] of wanted) {
+      await go(path)
+      await page.locator('main').getByText(text).first().waitFor()
+      const picture = await page.screenshot({ animations: 'disabled' })
+      expect(picture.subarray(1, 4).toString()).toBe('PNG')
+      const file = new URL(`console-${name}.png`, folder)
+      if (process.env['SD_WRITE_PICTURES'] === 'true') await writeFile(file, picture)
+      expect((await stat(file)).size).toBeLessThan(150_000)
+    }
   })
 })

@@ -23,6 +23,8 @@ export function startBrowser(executablePath: string): Promise<Browser> {
 export async function openPage(browser: Browser, console: TestConsole, options: BrowserContextOptions = {}): Promise<OpenPage> {
   const context = await browser.newContext({ viewport: { width: 1_280, height: 800 }, reducedMotion: 'reduce', ...options })
   const page = await context.newPage()
+  // Below the limit of a test, so that a failure names what was waited for.
+  page.setDefaultTimeout(20_000)
   const faults: string[] = []
   const answers: string[] = []
   const origin = new URL(console.url).origin

@@ -44,7 +44,7 @@ export function ConfigEntry({
               </Status>
             )}
           </p>
-          {answer.canary && <Canary source={source} name={name} canary={answer.canary} />}
+          {answer.canary && <Canary source={source} name={name} canary={answer.canary} onDone={entry.reload} />}
           <Section title="Versions">
             <Table
               name="Versions"
@@ -272,10 +272,12 @@ function Canary({
   source,
   name,
   canary,
+  onDone,
 }: {
   readonly source: string
   readonly name: string
   readonly canary: CanaryAnswer
+  readonly onDone: () => void
 }): JSX.Element {
   const { share, tags, addresses, author, comment } = canary
   const steps = [10, 50, 100].filter((step) => step > (share ?? 0))
@@ -303,6 +305,7 @@ function Canary({
               label={`${step} %`}
               title={`Extend the canary release of ${name} to ${step} %`}
               draft={{ action: 'canary.retarget', source, key: name, share: step }}
+              onDone={onDone}
             >
               {explained('Instances of the smaller share keep it. The others stay as they are.')}
             </ChangeButton>
@@ -311,6 +314,7 @@ function Canary({
             label="Promote"
             title={`Promote the canary release of ${name}`}
             draft={{ action: 'canary.promote', source, key: name }}
+            onDone={onDone}
           >
             {explained(
               'Its content becomes the content for all instances. It is refused if the entry changed since the release began.',
@@ -320,6 +324,7 @@ function Canary({
             label="Abort"
             title={`Abort the canary release of ${name}`}
             draft={{ action: 'canary.abort', source, key: name }}
+            onDone={onDone}
           >
             {explained('All instances go back to the content that the others have.')}
           </ChangeButton>

@@ -109,15 +109,18 @@ export function ChangeButton({
   title,
   draft,
   children,
+  onDone,
 }: {
   readonly label: string
   readonly title: string
   readonly draft: Draft
   readonly children: ComponentChildren
+  /** Called after the change. */
+  readonly onDone?: () => void
 }): JSX.Element {
   function open(): void {
     openDialog((close) => (
-      <ChangeDialog title={title} action={label} draft={draft} onClose={close}>
+      <ChangeDialog title={title} action={label} draft={draft} onClose={close} onDone={onDone}>
         {children}
       </ChangeDialog>
     ))
