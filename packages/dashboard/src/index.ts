@@ -13,6 +13,5 @@ export type {
 export { createDashboard, type Dashboard } from './dashboard.ts'
 export type { DashboardFleet } from './fleet-interface.ts'
 export type { DashboardOptions } from './options.ts'
-export type { HistoryRef } from './protocol.ts'
 export type { DashboardAuthentication, Principal } from './security/authentication.ts'
 export { type DashboardServer, type ServeDashboardOptions, serveDashboard } from './serve-dashboard.ts'

@@ -1,5 +1,4 @@
-import type { CallsAnswer, WireError } from '@sd/core'
-import type { FleetModel, Traffic } from '@sd/fleet'
+import type { FleetModel, TrafficPoint } from '@sd/fleet'
 
 // What the page and the server of the dashboard exchange, as JSON. Both are of one package, so that it needs no version.
 // Times are in Unix milliseconds.
@@ -150,36 +149,7 @@ export type ChangeRequest = { readonly reason: string } & (
 /** The name of a change. */
 export type ChangeAction = ChangeRequest['action']
 
-/** What a history of traffic is about: calls to a service, or attempts at one of its instances. */
-export interface HistoryRef {
-  readonly service: string
-  readonly instanceId?: string
-}
-
-/** Traffic in one step of the past. */
-export interface HistoryPoint {
-  /** Start of the step. */
-  readonly at: number
-  readonly perSecond: number
-  /** From 0 to 1. */
-  readonly failedShare: number
-  readonly meanMs?: number | undefined
-  readonly p99Ms?: number | undefined
-}
-
 /** `GET api/history?service=&instance=`: traffic of the last five minutes, oldest first. */
 export interface HistoryAnswer {
-  readonly points: readonly HistoryPoint[]
-}
-
-/** `GET api/explain?service=&from=`: the parts of the answer of `Fleet.explain` that the page uses. */
-export interface ServiceFinding {
-  readonly callersDiffer: boolean
-  readonly callers: readonly {
-    readonly processId: string
-    readonly caller: string
-    readonly traffic: Traffic
-    readonly calls?: CallsAnswer | undefined
-    readonly error?: WireError | undefined
-  }[]
+  readonly points: readonly TrafficPoint[]
 }

@@ -28,7 +28,8 @@ const retryMs = 2_000
 function Page(): JSX.Element {
   const { value } = model
   const [page = 'overview', first, second] = route.value.parts
-  if (!value)
+  // The model of a fleet that was not polled yet is empty.
+  if (!value || value.at === 0)
     return (
       <>
         <Title>Fleet</Title>

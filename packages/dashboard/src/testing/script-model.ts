@@ -21,7 +21,7 @@ function instanceOf(script: Script, service: string, index: number, rest: Partia
     views: callers
       .filter((caller) => !caller.startsWith(service))
       .slice(0, 2)
-      .map((caller) => ({ caller, processId: `p-${caller}`, gets: true, latencyMs: 20, active: index })),
+      .map((caller) => ({ caller, processId: `p-${caller}`, gets: true, latencyMs: 20, at: script.at, active: index })),
     ...rest,
   }
 }
@@ -32,6 +32,7 @@ function stockInstances(script: Script): readonly FleetInstance[] {
     caller,
     processId: `p-${caller}`,
     latencyMs: 4,
+    at: script.at,
     active: 0,
   }))
   return [
@@ -54,6 +55,7 @@ function servicesOf(script: Script): readonly FleetService[] {
     service: name,
     instances,
     versions: [...new Set(instances.flatMap(({ version = '' }) => version))],
+    isRegistered: true,
     needs: [],
     traffic: quiet,
     calledBy: [],
@@ -224,13 +226,14 @@ export function modelOf(script: Script): FleetModel {
     registry: {
       name: 'consul',
       url: 'consul://127.0.0.1:8500',
+      isKnown: true,
       ...(staleSince !== undefined && { staleSince }),
-    } as FleetModel['registry'],
+    },
     services: servicesOf(script),
     processes: processesOf(script),
     edges: edgesOf(script),
     problems: problemsOf(script),
     changes: changesOf(script),
-    omitted: { services: 0, processes: 0 } as FleetModel['omitted'],
+    omitted: { services: 0, instances: 0, processes: 0, edges: 0, problems: 0 },
   }
 }

@@ -148,6 +148,9 @@ function processOf(script: Script, name: string, service: string | undefined, in
   const slow = faults.has('slow') && name === 'orders-2'
   return {
     processId: `p-${name}`,
+    clockOffsetMs: 0,
+    lifecycles: [],
+    health: [],
     name,
     services: service === undefined ? [] : [{ service, instanceId: name }],
     address: `http://10.0.0.${index + 5}:9465`,

@@ -16,7 +16,7 @@ export interface Script {
 }
 
 /** No calls. */
-export const quiet: Traffic = { perSecond: 0, failedShare: 0, failed: {} }
+export const quiet: Traffic = { total: 0, perSecond: 0, failedShare: 0, failed: {}, refused: {}, retries: 0 }
 
 /** Calls at a rate, with a median. */
 export function traffic(
@@ -25,7 +25,17 @@ export function traffic(
   failedShare = 0,
   failed: Readonly<Record<string, number>> = {},
 ): Traffic {
-  return { perSecond, failedShare, meanMs: p50Ms * 1.3, p50Ms, p99Ms: p50Ms * 3.2, failed }
+  return {
+    total: Math.round(perSecond * 60),
+    refused: {},
+    retries: 0,
+    perSecond,
+    failedShare,
+    meanMs: p50Ms * 1.3,
+    p50Ms,
+    p99Ms: p50Ms * 3.2,
+    failed,
+  }
 }
 
 /** Rates that move a little, by the time of the model. */

@@ -103,6 +103,12 @@ export function createScriptedFleet(options: ScriptedFleetOptions = {}): Scripte
       const asked = model.processes.filter(({ name }) => name === 'shop-0' || name === 'reports')
       return {
         service,
+        at,
+        isRegistered: true,
+        text: `${service} gets traffic`,
+        instances: [],
+        omittedCallers: 0,
+        problems: [],
         callersDiffer: false,
         callers: asked.map(({ processId, name }) => ({
           processId,

@@ -1,6 +1,6 @@
 import type { SamplesReport } from '@sd/admin'
 import type { JSX } from 'preact'
-import type { HistoryAnswer, HistoryRef } from '../../src/protocol.ts'
+import type { HistoryAnswer } from '../../src/protocol.ts'
 import { bytes, clean, latency, percent, rate } from '../data/format.ts'
 import { Empty } from '../parts/basics.tsx'
 import { Spark } from '../parts/charts.tsx'
@@ -38,7 +38,7 @@ export function ProcessCharts({ processId }: { readonly processId: string }): JS
 }
 
 /** Five minutes of calls to a service, or of attempts at an instance. */
-export function TrafficCharts({ service, instanceId }: HistoryRef): JSX.Element {
+export function TrafficCharts({ service, instanceId }: { readonly service: string; readonly instanceId?: string }): JSX.Element {
   const { answer, problem } = useResource<HistoryAnswer>(
     'history',
     { service, ...(instanceId !== undefined && { instance: instanceId }) },

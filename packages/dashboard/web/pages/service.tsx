@@ -1,6 +1,5 @@
-import type { FleetInstance, FleetModel, FleetService } from '@sd/fleet'
+import type { FleetInstance, FleetModel, FleetService, ServiceFinding } from '@sd/fleet'
 import type { JSX } from 'preact'
-import type { ServiceFinding } from '../../src/protocol.ts'
 import { count, latency, percent, rate } from '../data/format.ts'
 import { to } from '../data/route.ts'
 import { changesOf, explainReach, problemsOf, reachOf } from '../data/select.ts'
