@@ -6,6 +6,7 @@ export const budgets: ReadonlyMap<string, number> = new Map([
   ['format and lint', 15],
   ['unused code (knip)', 15],
   ['types', 60],
+  ['types of the page', 15],
   ['build', 60],
   ['test servers', 5],
   ['tests', 550],

@@ -6,6 +6,10 @@ const scripts = {
   types: 'tsc -p .',
   test: 'vitest run --config ../../vitest.package.ts',
 }
+/** Scripts of packages that build more than code: the page of the dashboard, which has the types of browsers. */
+const ownScripts: Readonly<Record<string, Partial<typeof scripts>>> = {
+  dashboard: { build: `${scripts.build} && node web/build.mjs dist/web`, types: `${scripts.types} && tsc -p web` },
+}
 const packageExports = { '.': './src/index.ts', './package.json': './package.json' }
 const publishConfig = {
   access: 'public',
@@ -73,6 +77,7 @@ const allowedDependencies: Readonly<Record<string, readonly string[]>> = {
   decorators: ['@sd/client', '@sd/config', '@sd/discovery', '@sd/operations'],
   discovery: ['@sd/health'],
   fastify: ['@sd/app'],
+  dashboard: ['@sd/admin', '@sd/config', '@sd/fleet'],
   fleet: ['@sd/admin'],
   gateway: ['@sd/client'],
   'gateway-compress': ['@sd/gateway'],
@@ -170,7 +175,7 @@ function checkManifest({ folder, manifest }: Package): string[] {
     files: ['dist', '!**/*.test.*', '!**/testing', ...(ownFiles[folder] ?? [])],
     exports: packageExports,
     publishConfig,
-    scripts,
+    scripts: { ...scripts, ...ownScripts[folder] },
   }
   const problems = Object.entries(wanted)
     .filter(([key, value]) => !isDeepStrictEqual(manifest[key as keyof Manifest], value))

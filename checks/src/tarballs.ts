@@ -1,3 +1,4 @@
+import { globSync, readFileSync } from 'node:fs'
 import { mkdir, readFile, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
@@ -11,12 +12,23 @@ import type { Package } from './workspace.ts'
 /** Folder of the tarballs, also for the install test. */
 const tarballFolder = join(root, '.cache', 'tarballs')
 
-/** Maximum sizes in bytes: of the tarball, and of the bundled, minified and compressed code. About a fifth above the current sizes. */
-const budgets: Readonly<Record<string, { readonly packed: number; readonly bundled: number }>> = {
+/** Maximum sizes in bytes. */
+interface Budget {
+  /** Of the tarball. */
+  readonly packed: number
+  /** Of the bundled, minified and compressed code. */
+  readonly bundled: number
+  /** Of all files of its page, compressed. */
+  readonly page?: number
+}
+
+/** About a fifth above the current sizes. */
+const budgets: Readonly<Record<string, Budget>> = {
   core: { packed: 95_000, bundled: 22_000 },
   'adapter-kit': { packed: 60_000, bundled: 16_000 },
   'breaker-kit': { packed: 25_000, bundled: 8_000 },
   'rate-limit-kit': { packed: 20_000, bundled: 6_000 },
+  dashboard: { packed: 130_000, bundled: 14_000, page: 60_000 },
   fleet: { packed: 80_000, bundled: 30_000 },
   client: { packed: 160_000, bundled: 50_000 },
   admin: { packed: 52_000, bundled: 17_000 },
@@ -105,7 +117,7 @@ async function checkTypes({ archive }: Packed): Promise<string | undefined> {
 }
 
 async function checkSize(found: Package): Promise<string | undefined> {
-  const budget = budgets[found.folder] as { readonly packed: number; readonly bundled: number }
+  const budget = budgets[found.folder] as Budget
   const { size: packed } = await stat(tarballOf(found))
   if (packed > budget.packed) return `the tarball has ${packed} bytes, want at most ${budget.packed}`
   const { outputFiles } = await build({
@@ -118,5 +130,10 @@ async function checkSize(found: Package): Promise<string | undefined> {
     write: false,
   })
   const bundled = gzipSync(outputFiles[0]?.contents ?? new Uint8Array()).length
-  return bundled > budget.bundled ? `the compressed bundle has ${bundled} bytes, want at most ${budget.bundled}` : undefined
+  if (bundled > budget.bundled) return `the compressed bundle has ${bundled} bytes, want at most ${budget.bundled}`
+  if (budget.page === undefined) return undefined
+  const files = globSync('dist/web/*', { cwd: found.path })
+  if (files.length === 0) return 'dist/web has no page'
+  const page = files.reduce((sum, file) => sum + gzipSync(readFileSync(join(found.path, file)), { level: 9 }).length, 0)
+  return page > budget.page ? `the compressed page has ${page} bytes, want at most ${budget.page}` : undefined
 }

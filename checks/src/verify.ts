@@ -37,6 +37,7 @@ const first: readonly Gate[] = [
   commandGate('unused code (knip)', 'knip', []),
   // One program for all packages: separate programs take ten times as long.
   commandGate('types', 'tsc', ['-p', '.']),
+  commandGate('types of the page', 'tsc', ['-p', 'packages/dashboard/web']),
   commandGate('build', 'turbo', ['run', 'build', '--output-logs=errors-only']),
 ]
 

@@ -1,0 +1,120 @@
+import { execFile } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { promisify } from 'node:util'
+import { createCanaryRelease, createMemoryConfigSource, type MemoryConfigSource } from '@sd/config'
+import { type ConfigHistory, createConfigHistory, createMemoryStore } from '@sd/config-history'
+import type { DashboardAuditEntry } from '../changes/audit.ts'
+import { assembleDashboard } from '../dashboard.ts'
+import { type DashboardOptions, resolveDashboardOptions } from '../options.ts'
+import { resolveAuthentication } from '../security/authentication.ts'
+import { createScriptedFleet, type ScriptedFleet, type ScriptedFleetOptions } from './scripted-fleet.ts'
+
+/** The token of the console of tests. */
+export const TOKEN: string = 'a-token-of-24-characters'
+
+/** A built page, in a folder of its own: tests use the sources as they are, not an earlier build. */
+export interface BuiltPage extends AsyncDisposable {
+  readonly folder: URL
+}
+
+/** Builds the page. */
+export async function buildPage(): Promise<BuiltPage> {
+  const folder = await mkdtemp(join(tmpdir(), 'sd-page-'))
+  await promisify(execFile)(process.execPath, ['web/build.mjs', folder])
+  return { folder: pathToFileURL(`${folder}/`), [Symbol.asyncDispose]: () => rm(folder, { recursive: true }) }
+}
+
+/** A dashboard of a scripted fleet, on loopback. */
+export interface TestConsole extends AsyncDisposable {
+  readonly fleet: ScriptedFleet
+  readonly source: MemoryConfigSource
+  readonly history: ConfigHistory
+  readonly audit: DashboardAuditEntry[]
+  readonly port: number
+  /** Address of the page. */
+  readonly url: string
+  /** Stops listening, as a server that went away. */
+  stop(): Promise<void>
+  /** Listens again on the same port. */
+  start(): Promise<void>
+}
+
+/** Options of {@link startConsole}. */
+export interface TestConsoleOptions extends Partial<DashboardOptions> {
+  readonly page?: URL
+  readonly now?: () => number
+  readonly script?: ScriptedFleetOptions
+  /** Called before the dashboard. @returns `true` if it answered */
+  readonly before?: (request: IncomingMessage, response: ServerResponse) => boolean
+}
+
+/** Starts a dashboard. The token is {@link TOKEN}, and the entry `orders.yaml` has four versions and a canary release. */
+export async function startConsole(options: TestConsoleOptions = {}): Promise<TestConsole> {
+  const { page, now, script, before, ...rest } = options
+  const fleet = createScriptedFleet(script)
+  const { source, history, canary } = await createConfig()
+  const audit: DashboardAuditEntry[] = []
+  const dashboard = assembleDashboard(
+    resolveDashboardOptions(
+      {
+        fleet,
+        onAudit: (entry) => void audit.push(entry),
+        configs: [{ source, histories: { 'orders.yaml': history }, canaries: { 'orders.yaml': canary } }],
+        ...Object.fromEntries(Object.entries(rest).filter(([name]) => name !== 'authenticate')),
+      },
+      resolveAuthentication(rest.authenticate ?? { kind: 'token', token: TOKEN }),
+    ),
+    { ...(page && { page }), ...(now && { now }) },
+  )
+  const server = createServer((request, response) => {
+    if (before?.(request, response)) return
+    if (!dashboard.handler(request, response)) response.writeHead(404).end()
+  })
+  async function start(port: number): Promise<void> {
+    server.listen(port, '127.0.0.1')
+    await once(server, 'listening')
+  }
+  async function stop(): Promise<void> {
+    const closed = new Promise((resolve) => server.close(resolve))
+    server.closeAllConnections()
+    await closed
+  }
+  await start(0)
+  const { port } = server.address() as AddressInfo
+  return {
+    fleet,
+    source,
+    history,
+    audit,
+    port,
+    url: `http://127.0.0.1:${port}${rest.basePath ?? ''}/`,
+    stop,
+    start: () => start(port),
+    async [Symbol.asyncDispose]() {
+      await dashboard.close()
+      if (server.listening) await stop()
+      await source.close()
+    },
+  }
+}
+
+async function createConfig() {
+  const source = createMemoryConfigSource({ name: 'etcd' })
+  const history = createConfigHistory({ source, key: 'orders.yaml', store: createMemoryStore(), author: 'ann' })
+  const text = (size: number, sealed = ''): string =>
+    `db:\n  url: postgres://db/orders\n  password: tiger-canary\n  pool:\n    size: ${size}\n${sealed}`
+  await history.put(text(5), { comment: 'begin' })
+  await history.put(text(10), { comment: 'pool for the sale' })
+  await source.put('orders.yaml', text(10, 'mail:\n  sender: ENC[2026-01:AQIDBAUG]\n'), {})
+  await history.put(text(1_000, 'mail:\n  sender: ENC[2026-01:AQIDBAUG]\n'), { author: 'bob', comment: 'more!' })
+  await source.put('flags.json', '{"checkout":{"new":true},"apiKey":"tiger-canary"}', {})
+  const canary = createCanaryRelease({ source, key: 'orders.yaml' })
+  await canary.publish(text(20), { rule: { share: 10 }, author: 'ann', comment: 'try 20' })
+  return { source, history, canary }
+}
