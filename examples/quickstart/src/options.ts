@@ -23,6 +23,8 @@ export interface QuickstartOptions {
   readonly port: number
   /** The registry; absent for a registry in this process. */
   readonly registry: RegistryChoice | undefined
+  /** Whether the dashboard is shown instead, with processes in which something goes wrong. */
+  readonly dashboard: boolean
 }
 
 /** Values of `--balancer`. */
@@ -57,6 +59,8 @@ Usage: npm start -- [options]
   --port <n>         first port; 0 takes free ports        (default 0)
   --registry <url>   consul://, etcd://, zookeeper:// or nacos://host:port; each instance is then
                      a separate process, at most ${mostProcesses}         (default in memory)
+  --dashboard        instead: seven processes, three faults, and the dashboard to find and undo them;
+                     --port is then that of the page      (default 7070)
   --help             this text
 `
 
@@ -79,13 +83,17 @@ export function readOptions(args: readonly string[]): QuickstartOptions | string
     balancer: balancer as BalancerName,
     rate: readInteger('--rate', values.rate ?? '200', 1, 2_000),
     duration: readInteger('--duration', values.duration ?? (registry ? '24' : '12'), 4, 600),
-    port: readInteger('--port', values.port ?? '0', 0, 64_000),
+    port: readInteger('--port', values.port ?? (values.dashboard ? '7070' : '0'), 0, 64_000),
     registry,
+    dashboard: values.dashboard ?? false,
   }
 }
 
 interface RawOptions {
-  readonly values: { readonly [K in keyof QuickstartOptions]?: string } & { readonly help?: boolean }
+  readonly values: { readonly [K in Exclude<keyof QuickstartOptions, 'dashboard'>]?: string } & {
+    readonly dashboard?: boolean
+    readonly help?: boolean
+  }
 }
 
 function parse(args: readonly string[]): RawOptions {
@@ -101,6 +109,7 @@ function parse(args: readonly string[]): RawOptions {
         duration: value,
         port: value,
         registry: value,
+        dashboard: { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
       },
     }) as RawOptions
