@@ -42,8 +42,8 @@ export function* differences<T>(
   collect: (model: ModelState) => ReadonlyMap<string, Tracked<T>>,
   isSame: (a: T, b: T) => boolean,
 ): Iterable<Difference<T>> {
-  const now = collect(after)
-  const past = before && collect(before)
+  const now = collectOnce(after, collect)
+  const past = before && collectOnce(before, collect)
   for (const [key, { value, at }] of now) {
     const known = past?.get(key)
     if (known && isSame(known.value, value)) continue
@@ -54,6 +54,16 @@ export function* differences<T>(
   for (const [key, { value }] of past ?? []) {
     if (!now.has(key)) yield { before: value, after: undefined, at: after.at }
   }
+}
+
+/** What was collected of a model: it is the later one of a step, and then the earlier one of the next. */
+const collected = new WeakMap<ModelState, Map<unknown, unknown>>()
+
+function collectOnce<T>(model: ModelState, collect: (model: ModelState) => T): T {
+  const known = collected.get(model) ?? new Map<unknown, unknown>()
+  collected.set(model, known)
+  if (!known.has(collect)) known.set(collect, collect(model))
+  return known.get(collect) as T
 }
 
 /** The time that a thing says, if it can be true: between the two models, give or take some seconds. */

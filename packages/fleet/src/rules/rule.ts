@@ -47,13 +47,26 @@ export function answering({ model }: Facts): readonly FleetProcess[] {
   return model.processes.filter(({ state }) => state === 'answers')
 }
 
+/** The states of each kind: several rules read the same ones. */
+const statesByKind = new WeakMap<Facts, ReadonlyMap<string, readonly unknown[]>>()
+
 /** The states of one kind, of all processes that answer. */
 export function statesOf<Kind extends StateReport['kind']>(facts: Facts, kind: Kind): readonly ProcessState<Kind>[] {
-  return answering(facts).flatMap((process) =>
-    process.states
-      .filter((state): state is Extract<StateReport, { kind: Kind }> => state.kind === kind)
-      .map((state) => ({ process, state })),
-  )
+  const known = statesByKind.get(facts) ?? collectStates(facts)
+  statesByKind.set(facts, known)
+  return (known.get(kind) ?? []) as readonly ProcessState<Kind>[]
+}
+
+function collectStates(facts: Facts): ReadonlyMap<string, readonly unknown[]> {
+  const byKind = new Map<string, unknown[]>()
+  for (const process of answering(facts)) {
+    for (const state of process.states) {
+      const known = byKind.get(state.kind)
+      if (known) known.push({ process, state })
+      else byKind.set(state.kind, [{ process, state }])
+    }
+  }
+  return byKind
 }
 
 /** A time of a process by the clock of the reader. */
