@@ -48,7 +48,7 @@ export async function runConsoleDemo({ port, stepMs, signal, write }: ConsoleDem
   const configFolder = join(folder, 'config')
   await mkdir(configFolder)
   try {
-    await using opened = await openConfigHistory(`file:${configFolder}/`, { key, author: 'ann' })
+    await using opened = await openConfigHistory({ type: 'file', directory: configFolder, name: 'files' }, { key, author: 'ann' })
     const { history, source } = opened
     await history.put('stockTimeoutMs: 500\n', { comment: 'the first version' })
     const registryFile = join(folder, 'services.json')
