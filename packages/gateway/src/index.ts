@@ -72,6 +72,7 @@ export type {
   ListenerSpec,
   ListenerTimeouts,
   ListenerTls,
+  MinBodyRate,
   MirrorSpec,
   RedirectSpec,
   RewriteSpec,
