@@ -210,3 +210,18 @@ test.each([
     field: `routes[0].options.${field}`,
   })
 })
+
+test('an instance that resets connections at once is left out after a few', async () => {
+  const stage = startStage()
+  await stage.serve('echo', 'broken', (socket) => socket.once('data', () => socket.resetAndDestroy()))
+  await stage.serve('echo', 'sound', echo)
+  const { gateway, port } = await stage.gateway([{}])
+  await soon(async () => {
+    const client = open(port)
+    client.socket.write('ping')
+    await Promise.race([client.ended, soon(() => expect(client.text).toBe('ping'))])
+    client.socket.destroy()
+    const { endpoints } = gateway.explain({ url: 'tcp://' }).targets?.[0] ?? {}
+    expect(endpoints).toContainEqual(expect.objectContaining({ instanceId: 'broken', excluded: expect.any(String) }))
+  })
+})
