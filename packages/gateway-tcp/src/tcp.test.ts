@@ -1,3 +1,5 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { once } from 'node:events'
 import { createServer, type Socket } from 'node:net'
 import { createLeastActiveBalancer } from '@sd/balancer-least-active'
 import { eventually } from '@sd/testing'
@@ -115,6 +117,30 @@ test('a slow reader gets 64 MiB whole, and the gateway does not keep them', asyn
   })
   client.socket.resume()
   await soon(() => expect(length).toBe(64 * 1_048_576))
+})
+
+test('32 MiB pass unchanged in both directions at once, whatever the readers do', async () => {
+  const stage = startStage()
+  await stage.serve('echo', 'a', echo)
+  const { port } = await stage.gateway([{}])
+  const client = open(port)
+  const [sent, received] = [createHash('sha256'), createHash('sha256')]
+  let length = 0
+  client.socket.removeAllListeners('data').on('data', (part: unknown) => {
+    received.update(part as string, 'latin1')
+    length += (part as string).length
+    if (length % 7 !== 0) return
+    client.socket.pause()
+    setTimeout(() => client.socket.resume(), 1)
+  })
+  for (let count = 0; count < 512; count++) {
+    const chunk = randomBytes(65_536)
+    sent.update(chunk)
+    if (!client.socket.write(chunk)) await once(client.socket, 'drain')
+  }
+  client.socket.end()
+  await soon(() => expect(length).toBe(512 * 65_536))
+  expect(received.digest('hex')).toBe(sent.digest('hex'))
 })
 
 test('an instance that refuses connections is replaced by another one', async () => {
