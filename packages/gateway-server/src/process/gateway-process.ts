@@ -1,9 +1,8 @@
 import { readFile } from 'node:fs/promises'
 import { isDeepStrictEqual } from 'node:util'
 import { createP2cBalancer } from '@sd/balancer-p2c'
-import { type ClientSettings, createHttp1Transport, createServiceClient, type ServiceClient } from '@sd/client'
+import { type ClientSettings, createHttp1Transport, createServiceClient } from '@sd/client'
 import {
-  type ClusterSource,
   invalidError,
   type RateLimiter,
   type ReadOnlyRegistry,
@@ -169,18 +168,6 @@ function createRateLimiters(document: GatewayDocument, ends: Ends): Readonly<Rec
   )
 }
 
-/** A client for filters that fetch, such as keys: the transport of the gateway has no `fetch`. It is created when one does. */
-function createFetchClient(discovery: ClusterSource, ends: Ends): Pick<ServiceClient, 'fetch'> {
-  let client: ServiceClient | undefined
-  ends.push(() => client?.close())
-  return {
-    fetch(input, init) {
-      client ??= createServiceClient({ discovery, balancer: createP2cBalancer() })
-      return client.fetch(input, init)
-    },
-  }
-}
-
 interface GatewayNeeds {
   readonly document: GatewayDocument
   readonly source: ReadOnlyRegistry
@@ -203,7 +190,7 @@ async function startGateway(
   const configure = (next: ClientSettings): void => client.configure({ balancer, ...next })
   configure(settings.client)
   const rateLimiters = createRateLimiters(document, ends)
-  loader.start({ discovery, client: createFetchClient(discovery, ends), rateLimiters })
+  loader.start({ discovery, rateLimiters })
   const gateway = await createGateway({
     client,
     discovery,

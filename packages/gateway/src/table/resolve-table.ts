@@ -84,10 +84,15 @@ export function checkTable(table: unknown, names: TableNames = {}): TableReport 
   return { problems: problems.errors, warnings }
 }
 
+/** Filters that are only checked send no requests. */
+async function notFetching(): Promise<never> {
+  throw new SdError('SD_UNAVAILABLE', 'The gateway has not started')
+}
+
 /** All routes are sound here, so that their places are those in the table. */
 function checkFilters(routes: readonly RouteSpec[], { filters = {} }: TableNames, problems: Problems): void {
   for (const [index, route] of routes.entries()) {
-    new FilterSet(createFilters(route, `routes[${index}]`, filters, problems)).retire()
+    new FilterSet(createFilters(route, `routes[${index}]`, { filters, fetch: notFetching }, problems)).retire()
   }
 }
 
