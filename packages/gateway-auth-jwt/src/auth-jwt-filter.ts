@@ -1,5 +1,12 @@
 import { SdError } from '@sd/core'
-import { errorReply, type FilterFactory, type FilterScope, type GatewayExchange, type GatewayFilter, type GatewayReply } from '@sd/gateway'
+import {
+  errorReply,
+  type FilterFactory,
+  type FilterScope,
+  type GatewayExchange,
+  type GatewayFilter,
+  type GatewayReply,
+} from '@sd/gateway'
 import type { JWTPayload } from 'jose'
 import { type KeySource, type ResolvedAuthJwt, readAuthJwtOptions } from './auth-jwt-options.ts'
 import { claimOf, hasScopes, satisfies, toFieldValue } from './claims.ts'

@@ -2,14 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { isDeepStrictEqual } from 'node:util'
 import { createP2cBalancer } from '@sd/balancer-p2c'
 import { type ClientSettings, createHttp1Transport, createServiceClient } from '@sd/client'
-import {
-  invalidError,
-  type RateLimiter,
-  type ReadOnlyRegistry,
-  type Registrar,
-  type SdError,
-  toSdError,
-} from '@sd/core'
+import { invalidError, type RateLimiter, type ReadOnlyRegistry, type Registrar, type SdError, toSdError } from '@sd/core'
 import { createDiscovery } from '@sd/discovery'
 import { createGateway, type Gateway, type ListenerAddress } from '@sd/gateway'
 import {
