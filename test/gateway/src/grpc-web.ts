@@ -1,6 +1,5 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http2'
-import { createRequire } from 'node:module'
 import type { AddressInfo } from 'node:net'
 import { createRoundRobinBalancer } from '@sd/balancer-round-robin'
 import { createServiceClient } from '@sd/client'
@@ -8,6 +7,7 @@ import { createDiscovery } from '@sd/discovery'
 import { createGateway } from '@sd/gateway'
 import { createGrpc } from '@sd/gateway-grpc'
 import { createStaticRegistry } from '@sd/registry-static'
+import xhr2 from 'xhr2'
 import type { Suite } from './suite.ts'
 
 const messages = 200
@@ -45,17 +45,10 @@ export const grpcWeb: Suite = {
   },
 }
 
-type GrpcWeb = typeof import('grpc-web')
-
-/** It reads the global XMLHttpRequest when it is loaded. */
-function loadClient(): GrpcWeb {
-  const load = createRequire(import.meta.url)
-  Object.assign(globalThis, { XMLHttpRequest: (load('xhr2') as { XMLHttpRequest: unknown }).XMLHttpRequest })
-  return load('grpc-web') as GrpcWeb
-}
-
 async function callAll(url: string, format: 'text' | 'binary'): Promise<readonly string[]> {
-  const { GrpcWebClientBase, MethodDescriptor } = loadClient()
+  // It reads the global when it is loaded.
+  Object.assign(globalThis, { XMLHttpRequest: xhr2.XMLHttpRequest })
+  const { GrpcWebClientBase, MethodDescriptor } = (await import('grpc-web')).default
   const client = new GrpcWebClientBase({ format })
   const describe = (name: string, type: 'unary' | 'server_streaming') =>
     new MethodDescriptor<string, string>(
