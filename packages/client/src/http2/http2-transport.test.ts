@@ -235,7 +235,7 @@ test('requests that are cancelled in numbers do not end the connection of others
     const calls = Array.from({ length: 50 }, () => send(transport, endpoint, get))
     count += 50
     await until(() => expect(arrived).toHaveLength(count))
-    for (const { exchange } of calls) exchange.abort(new SdError('SD_ABORTED', 'The client has gone'))
+    for (const { exchange } of calls) exchange.abort(new SdError('SD_ABORTED', 'The client has left'))
   }
   arrived[0]?.end('complete')
   await others.recorded.ended
