@@ -4,6 +4,9 @@ import type { Finding } from '../report.ts'
 // Loaded on demand, so that a part does not need what the others need.
 const parts: Readonly<Record<string, () => Promise<readonly Finding[]>>> = {
   http: async () => (await import('./http.ts')).benchHttp(),
+  websocket: async () => (await import('./streams.ts')).benchWebSocket(),
+  tcp: async () => (await import('./streams.ts')).benchTcp(),
+  udp: async () => (await import('./streams.ts')).benchUdp(),
   grpc: async () => (await import('./grpc.ts')).benchGrpc(),
 }
 

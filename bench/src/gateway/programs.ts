@@ -45,6 +45,54 @@ const routes = [{ name: 'carts', match: { protocol: 'grpc', path: '/shop.Carts/*
 const { addresses } = await createGateway({ client, protocols: [createGrpc()], table: { ${table}, routes } })
 process.send(addresses[0].port)`
 
+function streamGateway(protocol: string, create: string): string {
+  return `${ours}
+const client = createServiceClient({ discovery, balancer: createRoundRobinBalancer(), transport: createHttp1Transport() })
+${create}
+const listeners = [{ name: 'edge', address: '127.0.0.1:0'${protocol === 'websocket' ? '' : `, protocols: ['${protocol}']`} }]
+const routes = [{ name: 'all', match: { protocol: '${protocol}' }, forward: { service: 'orders' } }]
+const { addresses } = await createGateway({ client, protocols: [protocol], table: { listeners, routes } })
+process.send(addresses[0].port)`
+}
+
+/** Our gateway with TCP. */
+export const tcpGateway: string = streamGateway(
+  'tcp',
+  `import { createTcp } from '@sd/gateway-tcp'
+const protocol = createTcp()`,
+)
+
+/** Our gateway with UDP. */
+export const udpGateway: string = streamGateway(
+  'udp',
+  `import { createUdp } from '@sd/gateway-udp'
+const protocol = createUdp()`,
+)
+
+/** Our gateway with WebSocket. */
+export const webSocketGateway: string = streamGateway(
+  'websocket',
+  `import { createWebSocket } from '@sd/gateway-websocket'
+const protocol = createWebSocket()`,
+)
+
+/** The same gateway with a protocol that passes the bytes of WebSockets on, and reads none of them. */
+export const pipeGateway: string = streamGateway(
+  'websocket',
+  `const protocol = {
+  kind: 'upgrade',
+  name: 'websocket',
+  connect(client, service) {
+    for (const [from, to] of [[client, service], [service, client]]) {
+      from.on('error', () => to.destroy()).on('end', () => to.end()).on('close', () => to.destroy())
+      to.on('drain', () => from.resume())
+      from.on('data', (chunk) => to.write(chunk) || from.pause())
+    }
+    return { beginDrain() { client.destroy() } }
+  },
+}`,
+)
+
 /** The least that a proxy on Node.js does: raw header fields, no streams, no discovery, no checks beside those of the parsers. */
 export const bare: string = `import { createServer } from 'node:http'
 import { Pool } from 'undici'

@@ -1,3 +1,5 @@
+import { createSocket } from 'node:dgram'
+import { once } from 'node:events'
 import type { ServerSpec } from './proxy.ts'
 
 // Servers in C: the proxies beside ours, and the services, which have to be the cheapest part.
@@ -64,5 +66,34 @@ ${mode === 'http' ? '  option forwardfor\n' : ''}  default_backend orders
 backend orders
   server one 127.0.0.1:${upstream} ${options}
 `,
+  }
+}
+
+/** nginx in front of a service of datagrams. Its module for them is a package of its own. */
+export function nginxDatagrams(upstream: number): ServerSpec {
+  return {
+    name: 'nginx',
+    program: 'nginx',
+    args: (file) => ['-c', file],
+    ready: askDatagram,
+    config: (folder, port) => `load_module /usr/lib/nginx/modules/ngx_stream_module.so;
+daemon off; master_process off; pid ${folder}/pid; error_log stderr crit;
+events { worker_connections 4096; }
+stream { server { listen 127.0.0.1:${port} udp; proxy_pass 127.0.0.1:${upstream}; proxy_timeout 60s; } }
+`,
+  }
+}
+
+/** Sends a datagram, and waits for the response. */
+async function askDatagram(port: number): Promise<void> {
+  const socket = createSocket('udp4')
+  socket.on('error', () => {})
+  try {
+    socket.connect(port, '127.0.0.1')
+    await once(socket, 'connect')
+    socket.send('x')
+    await once(socket, 'message', { signal: AbortSignal.timeout(500) })
+  } finally {
+    socket.close()
   }
 }

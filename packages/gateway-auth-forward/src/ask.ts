@@ -15,23 +15,16 @@ export interface Decision {
   readonly isCacheable: boolean
 }
 
-type Fetch = typeof globalThis.fetch
-
 /** Asks the authorisation service. @throws SdError if there is no decision */
-export function createAsk(
-  { url, requestHeaders, timeoutMs, maxBodyBytes }: ResolvedAuthForward,
-  serviceFetch: Fetch | undefined,
-): (exchange: GatewayExchange) => Promise<Decision> {
-  const isService = url.protocol === 'service:'
-  if (isService && !serviceFetch) {
-    throw new SdError('SD_INVALID', 'Invalid url: got a URL of a service, want the part fetch for it', { field: 'url' })
-  }
-  const fetch = isService ? (serviceFetch as Fetch) : globalThis.fetch
-  const target = isService ? `http://${url.host}${url.pathname}${url.search}` : url.href
-
+export function createAsk({
+  target,
+  requestHeaders,
+  timeoutMs,
+  maxBodyBytes,
+}: ResolvedAuthForward): (exchange: GatewayExchange) => Promise<Decision> {
   async function ask(exchange: GatewayExchange, signal: AbortSignal): Promise<Decision> {
     const headers = describeRequest(exchange, requestHeaders)
-    const response = await fetch(target, { headers, redirect: 'manual', signal })
+    const response = await target.fetch({ headers, redirect: 'manual', signal })
     const { status, ok } = response
     if (status >= 500) {
       await response.body?.cancel()

@@ -1,32 +1,19 @@
-import { checkFunction, checkKnownKeys, toSdError } from '@sd/core'
+import { toSdError } from '@sd/core'
 import { errorReply, type FilterFactory, type GatewayExchange, type GatewayFilter, type GatewayReply } from '@sd/gateway'
 import { createAsk, type Decision } from './ask.ts'
 import { type ResolvedAuthForward, readAuthForwardOptions } from './auth-forward-options.ts'
 import { DecisionCache } from './decision-cache.ts'
 
-/** What can't be in a table. */
-export interface AuthForwardParts {
-  /** `fetch` of a service client, for URLs of services: `service://name/path`. @default none */
-  readonly fetch?: typeof globalThis.fetch
-}
-
 /** Longest identity. */
 const maxIdentity = 256
 
-/**
- * Creates the filter `auth-forward`, which asks a service whether requests may pass, with {@link AuthForwardOptions}.
- *
- * @throws SdError `SD_INVALID` that names the part
- */
-export function createAuthForwardFilter(parts: AuthForwardParts = {}): FilterFactory {
-  checkKnownKeys('', parts, ['fetch'])
-  const { fetch } = parts
-  if (fetch !== undefined) checkFunction('fetch', fetch)
-  return (options) => createFilter(readAuthForwardOptions(options), fetch)
+/** Creates the filter `auth-forward`, which asks a service whether requests may pass, with {@link AuthForwardOptions}. */
+export function createAuthForwardFilter(): FilterFactory {
+  return (options, scope) => createFilter(readAuthForwardOptions(options, scope))
 }
 
-function createFilter(settings: ResolvedAuthForward, fetch: typeof globalThis.fetch | undefined): GatewayFilter {
-  const ask = createAsk(settings, fetch)
+function createFilter(settings: ResolvedAuthForward): GatewayFilter {
+  const ask = createAsk(settings)
   const cache = settings.cache && new DecisionCache(settings.cache)
   /** Cookies for the response. A reply has one value for each field. */
   const cookies = new WeakMap<GatewayExchange, readonly string[]>()

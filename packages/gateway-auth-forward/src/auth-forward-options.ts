@@ -1,4 +1,5 @@
-import { checkBoolean, checkDuration, checkInteger, checkKnownKeys, checkName, checkObject, invalidError } from '@sd/core'
+import { checkBoolean, checkDuration, checkInteger, checkKnownKeys, checkObject, invalidError } from '@sd/core'
+import { type FilterScope, type FilterTarget, readFilterTarget } from '@sd/gateway'
 
 /** How long decisions are kept. */
 export interface DecisionCacheOptions {
@@ -14,7 +15,7 @@ export interface DecisionCacheOptions {
 
 /** Options of the filter on a route. */
 export interface AuthForwardOptions {
-  /** Where to ask: `http:`, `https:`, or `service://name/path` for a service of the part `fetch`. */
+  /** Where to ask: `http:`, `https:`, or `service://name/path` for a service of the gateway's client. */
   readonly url: string
   /** Fields of the request that the service sees. @default ['authorization', 'cookie'] */
   readonly requestHeaders?: readonly string[]
@@ -41,7 +42,7 @@ export interface AuthForwardOptions {
 
 /** Options, checked. Names of fields are in lower case. */
 export interface ResolvedAuthForward {
-  readonly url: URL
+  readonly target: FilterTarget
   readonly requestHeaders: readonly string[]
   readonly forwardHeaders: readonly string[]
   readonly clientHeaders: readonly string[]
@@ -84,13 +85,16 @@ const framing: ReadonlySet<string> = new Set([
 ])
 
 /** Checks options from a table. @throws SdError `SD_INVALID` that names the field */
-export function readAuthForwardOptions(options: Readonly<Record<string, unknown>>): ResolvedAuthForward {
+export function readAuthForwardOptions(
+  options: Readonly<Record<string, unknown>>,
+  scope: Pick<FilterScope, 'fetch'>,
+): ResolvedAuthForward {
   checkKnownKeys('', options, keys)
   const { url, cache, identityHeader } = options
   const requestHeaders = readFields('requestHeaders', options['requestHeaders'] ?? ['authorization', 'cookie'])
   const clientHeaders = ['content-type', 'location', 'retry-after', 'set-cookie', 'www-authenticate']
   return {
-    url: readUrl('url', url),
+    target: readFilterTarget('url', url, scope),
     requestHeaders,
     forwardHeaders: readFields('forwardHeaders', options['forwardHeaders'] ?? [], isForwardable),
     clientHeaders: readFields('clientHeaders', options['clientHeaders'] ?? clientHeaders),
@@ -111,18 +115,6 @@ function readCache(cache: Readonly<Record<string, unknown>>, requestHeaders: rea
     ignorePath: checkBoolean('cache.ignorePath', cache['ignorePath'] ?? false),
     maxEntries: checkInteger('cache.maxEntries', cache['maxEntries'] ?? 10_000, { min: 1, max: 1_000_000 }),
   }
-}
-
-/** @throws SdError `SD_INVALID` that does not quote the URL, which may have a password */
-function readUrl(field: string, value: unknown): URL {
-  const text = checkName(field, value, 2_000)
-  const url = URL.canParse(text) ? new URL(text) : undefined
-  const isUsable =
-    url !== undefined && ['http:', 'https:', 'service:'].includes(url.protocol) && url.host !== '' && url.username === ''
-  if (!isUsable || url.password !== '' || url.hash !== '') {
-    throw invalidError(field, 'another text', 'an http:, https: or service: URL without a password and a fragment')
-  }
-  return url
 }
 
 /** Fields that the gateway decides about can't come from a response. */

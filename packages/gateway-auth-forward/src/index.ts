@@ -1,2 +1,2 @@
-export { type AuthForwardParts, createAuthForwardFilter } from './auth-forward-filter.ts'
+export { createAuthForwardFilter } from './auth-forward-filter.ts'
 export type { AuthForwardOptions, DecisionCacheOptions } from './auth-forward-options.ts'

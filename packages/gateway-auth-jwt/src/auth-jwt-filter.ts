@@ -1,5 +1,12 @@
-import { checkFunction, checkKnownKeys, SdError } from '@sd/core'
-import { errorReply, type FilterFactory, type GatewayExchange, type GatewayFilter, type GatewayReply } from '@sd/gateway'
+import { SdError } from '@sd/core'
+import {
+  errorReply,
+  type FilterFactory,
+  type FilterScope,
+  type GatewayExchange,
+  type GatewayFilter,
+  type GatewayReply,
+} from '@sd/gateway'
 import type { JWTPayload } from 'jose'
 import { type KeySource, type ResolvedAuthJwt, readAuthJwtOptions } from './auth-jwt-options.ts'
 import { claimOf, hasScopes, satisfies, toFieldValue } from './claims.ts'
@@ -8,44 +15,47 @@ import { openKeys } from './load-keys.ts'
 import { findToken, removeToken } from './token-source.ts'
 import { createVerifier, InvalidToken } from './verify-token.ts'
 
-/** What can't be in a table. */
-export interface AuthJwtParts {
-  /** `fetch` of a service client, for key sets at `service://name/path`. @default none */
-  readonly fetch?: typeof globalThis.fetch
-}
-
 /** Longest identity. */
 const maxIdentity = 256
 
 /**
  * Creates the filter `auth-jwt`, which accepts requests with a JSON Web Token of an issuer, with {@link AuthJwtOptions}. Routes
- * with the same source of keys share them.
- *
- * @throws SdError `SD_INVALID` that names the part
+ * of a gateway with the same source of keys share them.
  */
-export function createAuthJwtFilter(parts: AuthJwtParts = {}): FilterFactory {
-  checkKnownKeys('', parts, ['fetch'])
-  const { fetch } = parts
-  if (fetch !== undefined) checkFunction('fetch', fetch)
-  const shared = new Map<string, { readonly store: KeyStore; users: number }>()
+export function createAuthJwtFilter(): FilterFactory {
+  /** By what fetches them: a factory may serve several gateways. */
+  const shared = new Map<string, SharedKeys>()
+  const byClient = new WeakMap<object, Map<string, SharedKeys>>()
 
-  function acquire(source: KeySource): { readonly store: KeyStore; release(): void } {
-    const id = JSON.stringify(source)
-    const entry = shared.get(id) ?? { store: openKeys(source, fetch), users: 0 }
-    entry.users++
-    shared.set(id, entry)
-    const release = (): void => {
-      if (--entry.users > 0) return
-      shared.delete(id)
-      entry.store.close()
-    }
-    return { store: entry.store, release }
+  function keysOf({ fetch }: Pick<FilterScope, 'fetch'>): Map<string, SharedKeys> {
+    if (!fetch) return shared
+    const known = byClient.get(fetch) ?? new Map<string, SharedKeys>()
+    byClient.set(fetch, known)
+    return known
   }
 
-  return (options) => {
-    const settings = readAuthJwtOptions(options)
-    return createFilter(settings, acquire(settings.source))
+  return (options, scope) => {
+    const settings = readAuthJwtOptions(options, scope)
+    return createFilter(settings, acquireKeys(keysOf(scope), settings.source))
   }
+}
+
+interface SharedKeys {
+  readonly store: KeyStore
+  users: number
+}
+
+function acquireKeys(all: Map<string, SharedKeys>, source: KeySource): { readonly store: KeyStore; release(): void } {
+  const id = JSON.stringify(source)
+  const entry = all.get(id) ?? { store: openKeys(source), users: 0 }
+  entry.users++
+  all.set(id, entry)
+  const release = (): void => {
+    if (--entry.users > 0) return
+    all.delete(id)
+    entry.store.close()
+  }
+  return { store: entry.store, release }
 }
 
 function createFilter(settings: ResolvedAuthJwt, keys: { readonly store: KeyStore; release(): void }): GatewayFilter {

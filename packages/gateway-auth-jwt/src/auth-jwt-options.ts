@@ -8,6 +8,7 @@ import {
   checkOneOf,
   invalidError,
 } from '@sd/core'
+import { type FilterScope, type FilterTarget, readFilterTarget } from '@sd/gateway'
 import type { JWK } from 'jose'
 import { type TokenAlgorithm, tokenAlgorithms } from './algorithms.ts'
 import { type ClaimRule, readClaimRules, readForwardedClaims } from './claims.ts'
@@ -33,7 +34,7 @@ export interface AuthJwtOptions {
   readonly audience: string | readonly string[] | false
   /** Accepted algorithms of the signature. @default RS*, PS*, ES* with 256, 384 and 512, EdDSA and Ed25519 */
   readonly algorithms?: readonly TokenAlgorithm[]
-  /** Where the issuer publishes its keys; `service://name/path` for a service of the part `fetch`. */
+  /** Where the issuer publishes its keys; `service://name/path` for a service of the gateway's client. */
   readonly jwksUrl?: string
   /** A file with a JSON Web Key Set, or with public keys or certificates in PEM. It is read again when it is older than `jwks.cacheMs`. */
   readonly jwksFile?: string
@@ -95,7 +96,7 @@ const keys: readonly (keyof AuthJwtOptions)[] = [
 /** Where keys come from, and how long they are kept. */
 export interface KeySource extends Required<JwksCacheOptions> {
   /** Exactly one of these. */
-  readonly url?: URL
+  readonly target?: FilterTarget
   readonly file?: string
   readonly keys?: readonly JWK[]
 }
@@ -127,7 +128,10 @@ const fieldName = /^[!#$%&'*+\-.^_`|~\da-z]{1,100}$/i
 const scopeToken = /^[\x21\x23-\x5b\x5d-\x7e]{1,200}$/
 
 /** Checks options from a table. @throws SdError `SD_INVALID` that names the field */
-export function readAuthJwtOptions(options: Readonly<Record<string, unknown>>): ResolvedAuthJwt {
+export function readAuthJwtOptions(
+  options: Readonly<Record<string, unknown>>,
+  scope: Pick<FilterScope, 'fetch'>,
+): ResolvedAuthJwt {
   checkKnownKeys('', options, keys)
   const { issuer, audience, algorithms = tokenAlgorithms, type, maxAgeMs, cookie, realm } = options
   const header = options['header'] ?? (cookie === undefined ? 'authorization' : undefined)
@@ -137,7 +141,7 @@ export function readAuthJwtOptions(options: Readonly<Record<string, unknown>>): 
     algorithms: readList('algorithms', algorithms, 1).map((name, index) =>
       checkOneOf(`algorithms[${index}]`, name, tokenAlgorithms),
     ),
-    source: readSource(options),
+    source: readSource(options, scope),
     clockToleranceMs: checkInteger('clockToleranceMs', options['clockToleranceMs'] ?? 30_000, { min: 0, max: 600_000 }),
     maxAgeMs: maxAgeMs === undefined ? undefined : checkDuration('maxAgeMs', maxAgeMs, 1_000),
     type: type === undefined ? undefined : checkMatch('type', type, /^[\w.+/-]{1,100}$/, 'a media type such as at+jwt'),
@@ -159,7 +163,7 @@ export function readAuthJwtOptions(options: Readonly<Record<string, unknown>>): 
   }
 }
 
-function readSource(options: Readonly<Record<string, unknown>>): KeySource {
+function readSource(options: Readonly<Record<string, unknown>>, scope: Pick<FilterScope, 'fetch'>): KeySource {
   const { jwksUrl, jwksFile, keys: given, jwks = {} } = options
   const sources = [jwksUrl, jwksFile, given].filter((one) => one !== undefined)
   if (sources.length !== 1)
@@ -172,22 +176,10 @@ function readSource(options: Readonly<Record<string, unknown>>): KeySource {
     cacheMs,
     cooldownMs: checkDuration('jwks.cooldownMs', cache['cooldownMs'] ?? 30_000, 100),
     staleMs: checkDuration('jwks.staleMs', cache['staleMs'] ?? Math.max(86_400_000, cacheMs), cacheMs),
-    ...(jwksUrl !== undefined && { url: readUrl('jwksUrl', jwksUrl) }),
+    ...(jwksUrl !== undefined && { target: readFilterTarget('jwksUrl', jwksUrl, scope) }),
     ...(jwksFile !== undefined && { file: checkName('jwksFile', jwksFile, 4_096) }),
     ...(given !== undefined && { keys: readPublicKeys('keys', readList('keys', given, 1)) }),
   }
-}
-
-/** @throws SdError `SD_INVALID` that does not quote the URL, which may have a password */
-function readUrl(field: string, value: unknown): URL {
-  const text = checkName(field, value, 2_000)
-  const url = URL.canParse(text) ? new URL(text) : undefined
-  const isUsable =
-    url !== undefined && ['http:', 'https:', 'service:'].includes(url.protocol) && url.host !== '' && url.username === ''
-  if (!isUsable || url.password !== '' || url.hash !== '') {
-    throw invalidError(field, 'another text', 'an http:, https: or service: URL without a password and a fragment')
-  }
-  return url
 }
 
 function readList(field: string, value: unknown, min: number): readonly unknown[] {

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { describeThrown, SdError } from '@sd/core'
+import type { FilterTarget } from '@sd/gateway'
 import type { JWK } from 'jose'
 import type { KeySource } from './auth-jwt-options.ts'
 import { KeyStore } from './key-store.ts'
@@ -9,29 +10,17 @@ import { readKeyFile, readKeySet } from './public-keys.ts'
 /** Longest key set, in bytes: the largest of known issuers has less than a tenth of it. */
 const maxBytes = 262_144
 
-type Fetch = typeof globalThis.fetch
-
-/**
- * Opens the keys of a source. Those of a file are read now.
- *
- * @param serviceFetch for URLs of services
- * @throws SdError `SD_INVALID`
- */
-export function openKeys(source: KeySource, serviceFetch: Fetch | undefined): KeyStore {
-  const { url, file, keys } = source
+/** Opens the keys of a source. Those of a file are read now. @throws SdError `SD_INVALID` */
+export function openKeys(source: KeySource): KeyStore {
+  const { target, file, keys } = source
   if (keys) return new KeyStore(source, undefined, keys)
   if (file !== undefined) return new KeyStore(source, () => readFile(file), readFileNow(file))
-  const { href, protocol, host, pathname, search } = url as URL
-  if (protocol !== 'service:') return new KeyStore(source, (signal) => fetchKeys(globalThis.fetch, href, signal))
-  if (!serviceFetch) {
-    throw new SdError('SD_INVALID', 'Invalid jwksUrl: got a URL of a service, want the part fetch for it', { field: 'jwksUrl' })
-  }
-  return new KeyStore(source, (signal) => fetchKeys(serviceFetch, `http://${host}${pathname}${search}`, signal))
+  return new KeyStore(source, (signal) => fetchKeys(target as FilterTarget, signal))
 }
 
-async function fetchKeys(fetch: Fetch, url: string, signal: AbortSignal): Promise<readonly JWK[]> {
+async function fetchKeys(target: FilterTarget, signal: AbortSignal): Promise<readonly JWK[]> {
   const headers = { accept: 'application/jwk-set+json, application/json' }
-  const response = await fetch(url, { headers, redirect: 'error', signal })
+  const response = await target.fetch({ headers, redirect: 'error', signal })
   if (response.status !== 200) {
     await response.body?.cancel()
     throw new SdError('SD_UNAVAILABLE', `The issuer responded with status ${response.status} in place of its keys`)

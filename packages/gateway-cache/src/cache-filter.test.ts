@@ -194,6 +194,14 @@ test('a response that is cut is not stored', async () => {
   expect((await send(url)).body).toBe('part and rest')
 })
 
+test('a targeted field applies to routes that name it', async () => {
+  const routes = [{ match: { path: '/a/*' }, filters: [{ filter: 'cache', targets: ['cdn-cache-control'] }] }, { filters }]
+  const { url } = await start(service, {}, routes)
+  const query = 'cache-control=no-store&cdn-cache-control=max-age%3D60'
+  for (const path of ['/a/1', '/a/1', '/b/1', '/b/1']) await send(`${url}${path}?${query}`)
+  expect(received).toEqual(['GET /a/1', 'GET /b/1', 'GET /b/1'])
+})
+
 test('unsafe methods and purges remove what is stored, in their zone', async () => {
   const match = (path: string) => ({ path: `/${path}/*` })
   const zone = [{ filter: 'cache', zone: 'shared' }]
@@ -229,6 +237,7 @@ test('bodies are stored as the service has coded them', async () => {
 
 test.each([
   [{ zone: 7 }, 'zone'],
+  [{ targets: ['cache-control'] }, 'targets[0]'],
   [{ ttl: 7 }, 'ttl'],
 ])('the options %j are refused', async (options, field) => {
   const cache: CacheFilter = createCacheFilter()

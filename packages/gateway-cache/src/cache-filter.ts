@@ -14,7 +14,7 @@ import {
   createHttpCache,
   type HttpCache,
 } from '@sd/http-cache'
-import { type CacheFilterParts, readRouteOptions } from './cache-options.ts'
+import { type CacheFilterParts, type ResolvedCacheRoute, readRouteOptions } from './cache-options.ts'
 import { refresh, validate } from './validation.ts'
 
 /** The filter, and what its owner does with the cache. */
@@ -38,7 +38,7 @@ export interface CacheFilter extends FilterFactory {
  */
 export function createCacheFilter(parts: CacheFilterParts = {}): CacheFilter {
   const cache = createHttpCache({ name: 'gateway-cache', collapseWaitMs: 1_000, ...parts, type: 'shared' })
-  const factory: FilterFactory = (options, { route }) => createFilter(cache, readRouteOptions(options, route).zone)
+  const factory: FilterFactory = (options, { route }) => createFilter(cache, readRouteOptions(options, route))
   return Object.defineProperties(factory as CacheFilter, {
     purge: { value: (purge: CachePurge) => cache.purge(purge) },
     stats: { get: () => cache.stats },
@@ -46,7 +46,8 @@ export function createCacheFilter(parts: CacheFilterParts = {}): CacheFilter {
   })
 }
 
-function createFilter(cache: HttpCache, zone: string): GatewayFilter {
+function createFilter(cache: HttpCache, { zone, targets }: ResolvedCacheRoute): GatewayFilter {
+  const own = targets === undefined ? {} : { targets }
   /** What is stored of the response of an exchange. */
   const fills = new WeakMap<GatewayExchange, CacheFill>()
   /** Requests of the filter itself. */
@@ -56,7 +57,7 @@ function createFilter(cache: HttpCache, zone: string): GatewayFilter {
       // What the gateway responds itself costs nothing to repeat.
       if (exchange.protocol !== 'http' || exchange.service === undefined) return undefined
       const { method, rawHeaders, identity } = exchange
-      const request = { method, url: urlOf(exchange), zone, rawHeaders: rawHeaders.slice(), canRefresh: true }
+      const request = { method, url: urlOf(exchange), zone, rawHeaders: rawHeaders.slice(), canRefresh: true, ...own }
       // A filter that has verified a client may have removed its token.
       const decision = await cache.open(identity === undefined ? request : { ...request, hasCredentials: true })
       if (decision.kind === 'respond') {

@@ -1,5 +1,5 @@
 import { checkKnownKeys, checkName } from '@sd/core'
-import type { HttpCacheOptions } from '@sd/http-cache'
+import { type HttpCacheOptions, readTargets } from '@sd/http-cache'
 
 /** Parts of {@link createCacheFilter}: the options of a cache. All are optional. */
 export type CacheFilterParts = Omit<HttpCacheOptions, 'type'>
@@ -13,10 +13,19 @@ export interface CacheRouteOptions {
    * @default the name of the route
    */
   readonly zone?: string
+  /** Targeted fields (RFC 9213) of responses that apply to the gateway, such as `cdn-cache-control`. @default those of the filter */
+  readonly targets?: readonly string[]
+}
+
+/** Options, checked. */
+export interface ResolvedCacheRoute {
+  readonly zone: string
+  readonly targets: readonly string[] | undefined
 }
 
 /** Checks options of a route. @throws SdError `SD_INVALID` that names the field */
-export function readRouteOptions(options: Readonly<Record<string, unknown>>, route: string): Required<CacheRouteOptions> {
-  checkKnownKeys('', options, ['zone'])
-  return { zone: checkName('zone', options['zone'] ?? route) }
+export function readRouteOptions(options: Readonly<Record<string, unknown>>, route: string): ResolvedCacheRoute {
+  checkKnownKeys('', options, ['zone', 'targets'])
+  const { zone = route, targets } = options
+  return { zone: checkName('zone', zone), targets: targets === undefined ? undefined : readTargets('targets', targets) }
 }

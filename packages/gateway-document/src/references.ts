@@ -52,12 +52,24 @@ function checkServices({ routes, services = {} }: ShapedDocument, warn: Warn): v
     used.add(service)
     if (isListed && !Object.hasOwn(services, service)) warn(keys, `is ${service}, which is not in services: it gets the defaults`)
   }
-  for (const [index, { forward, mirror }] of routes.entries()) {
+  for (const [index, { forward, mirror, filters = [] }] of routes.entries()) {
     const at = ['routes', String(index)]
     if (Array.isArray(forward)) {
       for (const [place, { service }] of forward.entries()) use(service, [...at, 'forward', String(place), 'service'])
     } else if (forward) use((forward as { service: string }).service, [...at, 'forward', 'service'])
     if (mirror) use(mirror.service, [...at, 'mirror', 'service'])
+    for (const [place, { filter: _, ...options }] of filters.entries()) {
+      for (const [option, value] of Object.entries(options)) {
+        const service = serviceOfUrl(value)
+        if (service !== undefined) use(service, [...at, 'filters', String(place), option])
+      }
+    }
   }
   for (const service of Object.keys(services)) if (!used.has(service)) warn(['services', service], 'is used by no route')
+}
+
+/** The service that a filter asks, as `service://login/check`. */
+function serviceOfUrl(value: unknown): string | undefined {
+  if (typeof value !== 'string' || !value.startsWith('service:') || !URL.canParse(value)) return undefined
+  return new URL(value).host || undefined
 }

@@ -1,7 +1,10 @@
 import { execFile } from 'node:child_process'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
 import { connect } from 'node:http2'
+import type { AddressInfo } from 'node:net'
 import { promisify } from 'node:util'
-import { expect, test, vi } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { createEventLog } from './event-log.ts'
 import { main } from './main.ts'
 import { createPartLoader } from './part-loader.ts'
@@ -156,6 +159,28 @@ test('filters are loaded by a reload that needs them, also those of plugins', { 
   const { message } = await vi.waitUntil(() => lines.find(({ event }) => event === 'refused'), 20_000)
   expect(message).toContain('gateway.yaml:8: routes[0].filters[0].filter got "hello", want one of')
   expect(await (await fetch(url)).text()).toBe('Hello')
+  expect(await gateway.close('SIGTERM')).toBe(true)
+})
+
+test('a filter asks a service with the settings that the document has for it, also after a reload', async () => {
+  const login = createServer(({ headers }, response) => response.writeHead(headers['x-edge'] === '1' ? 200 : 403).end())
+  await once(login.listen(0, '127.0.0.1'), 'listening')
+  onTestFinished(() => void login.close().closeAllConnections())
+  const { port } = login.address() as AddressInfo
+  const documentFor = (value: string): string =>
+    documentWith(
+      '{ filter: auth-forward, url: "service://login/check" }',
+      `registry: { type: static, instances: [{ service: login, id: login-1, address: 127.0.0.1, port: ${port} }] }
+services: { login: { headers: { x-edge: "${value}" } } }`,
+    )
+  expect(await check(documentFor('1'))).toContain('0 problems, 0 warnings')
+  const file = await writeTestFile('gateway.yaml', documentFor('1'))
+  const log = createEventLog(() => undefined)
+  const gateway = await startAlone(file.path, log, () => undefined, [])
+  const url = `http://127.0.0.1:${gateway.addresses[0]?.port}`
+  expect((await fetch(url)).status).toBe(200)
+  await file.replace(documentFor('2'))
+  await vi.waitUntil(async () => (await fetch(url)).status === 403, 20_000)
   expect(await gateway.close('SIGTERM')).toBe(true)
 })
 

@@ -1,6 +1,5 @@
 import { dirname, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import type { ServiceClient } from '@sd/client'
 import { type ClusterSource, checkFunction, checkKnownKeys, checkObject, invalidError, type RateLimiter, SdError } from '@sd/core'
 import type { FilterFactory, GatewayProtocol } from '@sd/gateway'
 import type { DocumentParts, DocumentUses } from '@sd/gateway-document'
@@ -8,8 +7,6 @@ import type { DocumentParts, DocumentUses } from '@sd/gateway-document'
 /** What packages need beside the options in the document. */
 interface PartContext {
   readonly discovery: ClusterSource
-  /** `fetch` of the client. */
-  readonly fetch: typeof globalThis.fetch
   /** The rate limiters of the gateway; without one, stand-ins for those of the document. */
   readonly rateLimiters: () => Readonly<Record<string, RateLimiter>>
   /** Receives what goes wrong while a part is used. */
@@ -18,8 +15,8 @@ interface PartContext {
 
 /** Filters that a document may use. Their packages are loaded when one does. */
 const filterPackages: Readonly<Record<string, (context: PartContext) => Promise<FilterFactory>>> = {
-  'auth-forward': async ({ fetch }) => (await import('@sd/gateway-auth-forward')).createAuthForwardFilter({ fetch }),
-  'auth-jwt': async ({ fetch }) => (await import('@sd/gateway-auth-jwt')).createAuthJwtFilter({ fetch }),
+  'auth-forward': async () => (await import('@sd/gateway-auth-forward')).createAuthForwardFilter(),
+  'auth-jwt': async () => (await import('@sd/gateway-auth-jwt')).createAuthJwtFilter(),
   cache: async () => (await import('@sd/gateway-cache')).createCacheFilter(),
   compress: async () => (await import('@sd/gateway-compress')).createCompressFilter(),
   cors: async () => (await import('@sd/gateway-cors')).createCorsFilter(),
@@ -50,7 +47,6 @@ interface Plugin {
 /** What a gateway has while it runs. */
 export interface RunningParts {
   readonly discovery: ClusterSource
-  readonly client: Pick<ServiceClient, 'fetch'>
   readonly rateLimiters: Readonly<Record<string, RateLimiter>>
 }
 
@@ -84,7 +80,6 @@ export function createPartLoader(file: string, onError: PartContext['onError'] =
   }
   const context: PartContext = {
     discovery: { cluster: (service) => whileRunning().discovery.cluster(service) },
-    fetch: (input, init) => whileRunning().client.fetch(input, init),
     rateLimiters: () => running?.rateLimiters ?? standIns,
     onError,
   }

@@ -1,6 +1,7 @@
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { GatewayStream, StreamEnd } from '@sd/gateway'
+import { passBytes } from './pass-bytes.ts'
 
 /** Parts of the idle time after which traffic is looked for. */
 const idleParts = 4
@@ -26,16 +27,14 @@ export class JoinedConnections {
     })
     client.once('close', (hasFailed) => this.#closed(client, service, hasFailed))
     service.once('close', () => this.#closed(service, client, service.errored !== null))
-    // Pipes wait for a slow reader, and pass the end of one side on.
-    client.pipe(service)
-    service.pipe(client)
+    passBytes(client, service)
+    passBytes(service, client)
     if (idleMs > 0) this.#watch(idleMs)
   }
 
   /** Ends the side that the service reads. Its end is passed to the client, with what it sends before. */
   end(): void {
     this.#reason ??= 'drain'
-    this.#client.unpipe(this.#service)
     this.#service.end()
     this.#client.resume()
   }

@@ -1,3 +1,5 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { once } from 'node:events'
 import { createServer, type Socket } from 'node:net'
 import { createLeastActiveBalancer } from '@sd/balancer-least-active'
 import { eventually } from '@sd/testing'
@@ -117,6 +119,30 @@ test('a slow reader gets 64 MiB whole, and the gateway does not keep them', asyn
   await soon(() => expect(length).toBe(64 * 1_048_576))
 })
 
+test('32 MiB pass unchanged in both directions at once, whatever the readers do', async () => {
+  const stage = startStage()
+  await stage.serve('echo', 'a', echo)
+  const { port } = await stage.gateway([{}])
+  const client = open(port)
+  const [sent, received] = [createHash('sha256'), createHash('sha256')]
+  let length = 0
+  client.socket.removeAllListeners('data').on('data', (part: unknown) => {
+    received.update(part as string, 'latin1')
+    length += (part as string).length
+    if (length % 7 !== 0) return
+    client.socket.pause()
+    setTimeout(() => client.socket.resume(), 1)
+  })
+  for (let count = 0; count < 512; count++) {
+    const chunk = randomBytes(65_536)
+    sent.update(chunk)
+    if (!client.socket.write(chunk)) await once(client.socket, 'drain')
+  }
+  client.socket.end()
+  await soon(() => expect(length).toBe(512 * 65_536))
+  expect(received.digest('hex')).toBe(sent.digest('hex'))
+})
+
 test('an instance that refuses connections is replaced by another one', async () => {
   const stage = startStage()
   const server = createServer()
@@ -208,5 +234,20 @@ test.each([
   await expect(startStage().gateway([{ options }])).rejects.toMatchObject({
     code: 'SD_INVALID',
     field: `routes[0].options.${field}`,
+  })
+})
+
+test('an instance that resets connections at once is left out after a few', async () => {
+  const stage = startStage()
+  await stage.serve('echo', 'broken', (socket) => socket.once('data', () => socket.resetAndDestroy()))
+  await stage.serve('echo', 'sound', echo)
+  const { gateway, port } = await stage.gateway([{}])
+  await soon(async () => {
+    const client = open(port)
+    client.socket.write('ping')
+    await Promise.race([client.ended, soon(() => expect(client.text).toBe('ping'))])
+    client.socket.destroy()
+    const { endpoints } = gateway.explain({ url: 'tcp://' }).targets?.[0] ?? {}
+    expect(endpoints).toContainEqual(expect.objectContaining({ instanceId: 'broken', excluded: expect.any(String) }))
   })
 })

@@ -31,7 +31,9 @@ export class UdpSession {
       this.#opened.connection,
       { transport: () => udpTransport },
       {
-        onConnect: (service, { options }) => this.#connect(service, readUdpOptions(options, 'options')),
+        onConnect: (service, { options, timeouts }) => {
+          this.#connect(service, readUdpOptions(options, 'options', timeouts.idleMs))
+        },
         onError: () => this.end(undefined),
         onCut: (reason) => this.end(reason),
       },

@@ -89,10 +89,12 @@ test('IPv6 works on both sides', async () => {
 })
 
 test.each([
-  ['idle', { idleMs: 100 }],
-  ['service', { responses: 1 }],
-])('a session ends as %s with %o, and the next datagram begins another', async (reason, options) => {
-  const edge = await startUdp({ options })
+  ['idle', { options: { idleMs: 100 } }],
+  ['idle', { timeouts: { idleMs: 100 } }],
+  ['idle', { timeouts: { idleMs: 0 }, options: { idleMs: 100 } }],
+  ['service', { options: { responses: 1 } }],
+])('a session ends as %s with %o, and the next datagram begins another', async (reason, route) => {
+  const edge = await startUdp(route)
   await edge.register('a', (await bind((text, reply) => reply(text))).port)
   const client = edge.open()
   for (const text of ['1', '22']) {
@@ -126,6 +128,20 @@ test('an unreachable port ends the session, so that the next one has another ins
     client.send('x')
     expect(client.received).toContain('x')
   })
+})
+
+test('without an idle limit a session stays', async () => {
+  const edge = await startUdp({ timeouts: { idleMs: 0 } })
+  await edge.register('a', (await bind((text, reply) => reply(text))).port)
+  const client = edge.open()
+  client.send('x')
+  await soon(() => expect(client.received).toEqual(['x']))
+  // A session of another listener has ended by then.
+  const other = await startUdp({ timeouts: { idleMs: 100 } })
+  await other.register('a', (await bind((text, reply) => reply(text))).port)
+  other.open().send('x')
+  await soon(() => expect(other.closed.map(({ reason }) => reason)).toContain('idle'))
+  expect(edge.gateway.drainable.remaining()).toMatchObject({ streams: 1 })
 })
 
 test('a client without a route or an instance receives nothing', async () => {

@@ -10,6 +10,7 @@ import {
   toSdError,
   toWireError,
 } from '@sd/core'
+import { BodyPaces } from './exchange/body-pace.ts'
 import type { ExchangeContext } from './exchange/exchange-context.ts'
 import type { GatewayClient } from './exchange/gateway-client.ts'
 import { UpgradedConnections } from './exchange/upgraded-connections.ts'
@@ -105,6 +106,7 @@ export class GatewayRuntime implements DrainableGateway {
       ...shared,
       pseudonym: options.pseudonym,
       openExchanges: { size: 0 },
+      paces: new BodyPaces(),
       upgrades: this.#protocols.upgrades,
       upgraded: new UpgradedConnections(),
       replies: new Set(),

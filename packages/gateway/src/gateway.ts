@@ -112,7 +112,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const { client, discovery } = options
   const runtime = new GatewayRuntime({
     client,
-    parts: readParts(options),
+    parts: { ...readParts(options), fetch: client.fetch?.bind(client) },
     name: checkName('name', options.name ?? 'sd-gateway'),
     pseudonym: options.name ?? `sd-gateway-${randomBytes(4).toString('hex')}`,
     discovery: discovery && checkClusterSource('discovery', discovery),
@@ -147,7 +147,12 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
 }
 
 /** What routes may refer to. */
-function readParts({ filters = {}, rateLimiters = {}, affinityKeys = [], protocols = [] }: GatewayOptions): TableParts {
+function readParts({
+  filters = {},
+  rateLimiters = {},
+  affinityKeys = [],
+  protocols = [],
+}: GatewayOptions): Omit<TableParts, 'fetch'> {
   for (const [name, factory] of Object.entries(checkObject('filters', filters)))
     checkFunction(`filters.${name}`, factory as FilterFactory)
   for (const [name, limiter] of Object.entries(checkObject('rateLimiters', rateLimiters))) {

@@ -13,6 +13,7 @@ export type {
   MirrorOutcome,
   ReplyStream,
 } from './filters/filter.ts'
+export { type FilterTarget, readFilterTarget } from './filters/filter-target.ts'
 export { RouteRefusal } from './filters/route-refusal.ts'
 export { createGateway, type Gateway, type GatewayOptions } from './gateway.ts'
 export type { DrainableGateway, GatewayWork, ListenerAddress } from './gateway-runtime.ts'
@@ -72,6 +73,7 @@ export type {
   ListenerSpec,
   ListenerTimeouts,
   ListenerTls,
+  MinBodyRate,
   MirrorSpec,
   RedirectSpec,
   RewriteSpec,

@@ -5,6 +5,7 @@ import type { Directives } from './directives.ts'
 import { freshenFields, getField, type RawFields, storableFields } from './fields.ts'
 import { initialAgeMs, judge } from './freshness.ts'
 import type { CacheSettings } from './options.ts'
+import type { CacheKind } from './response-policy.ts'
 import { selectionOf, varyNames } from './selection.ts'
 import { hasValidator, isStorable, tagsOf, usefulMs } from './storable.ts'
 import type { StoredResponse } from './stored-response.ts'
@@ -47,6 +48,7 @@ export interface FillInit {
   readonly hasCredentials: boolean
   /** Its `cache-control`. */
   readonly directives: Directives
+  readonly kind: CacheKind
   /** Why it is sent, for `cache-status`. */
   readonly fwd: NonNullable<StatusInit['fwd']>
   /** Whether it has waited for another request. */
@@ -92,7 +94,7 @@ export class CacheFill {
   /** The head of the response has arrived. @param rawHeaders names in lower case and values in turn */
   receive(status: number, rawHeaders: RawFields): Received {
     const { method, url, zone } = this.init
-    const { isShared, storesCookies, name } = this.#owner.settings
+    const { storesCookies, name } = this.#owner.settings
     const now = Date.now()
     const stored = this.#stored
     if (stored && status === 304) return this.#freshen(stored, rawHeaders, now)
@@ -101,8 +103,8 @@ export class CacheFill {
       if (response) return { kind: 'respond', response }
     }
     if (!isSafe(method) && status < 400) this.#owner.invalidate(url, zone, rawHeaders)
-    const { hasCredentials, directives: requestDirectives } = this.init
-    const init = { isShared, storesCookies, method, hasCredentials, requestDirectives, status, rawHeaders, now }
+    const { hasCredentials, directives: requestDirectives, kind } = this.init
+    const init = { kind, storesCookies, method, hasCredentials, requestDirectives, status, rawHeaders, now }
     const canStore = !this.#isObsolete && isStorable(init) && !this.#isTooLong(rawHeaders)
     const { fwd, collapsed } = this.init
     const cacheStatus = formatCacheStatus(name, { fwd, fwdStatus: status, stored: canStore, collapsed })
@@ -180,11 +182,11 @@ export class CacheFill {
   }
 
   #headOf(status: number, received: RawFields, receivedAt: number): Omit<StoredResponse, 'body' | 'rawTrailers'> {
-    const { isShared, keepStaleMs } = this.#owner.settings
-    const { key, rawHeaders: request } = this.init
+    const { keepStaleMs } = this.#owner.settings
+    const { key, rawHeaders: request, kind } = this.init
     const { requestedAt } = this
     const rawHeaders = storableFields(received)
-    const useful = usefulMs({ status, rawHeaders, receivedAt }, isShared)
+    const useful = usefulMs({ status, rawHeaders, receivedAt }, kind)
     const keepMs = useful + (hasValidator(rawHeaders) ? keepStaleMs : this.#owner.settings.staleIfUnreachableMs)
     const initial = initialAgeMs(received, requestedAt, receivedAt)
     const selection = selectionOf(varyNames(rawHeaders) ?? [], request)
@@ -215,8 +217,9 @@ export class CacheFill {
     limit: 'staleIfErrorMs' | 'staleIfUnreachableMs',
     fwdStatus?: number,
   ): CacheResponse | undefined {
-    const { isShared, staleIfUnreachableMs } = this.#owner.settings
-    const verdict = judge(stored, this.init.directives, { isShared, staleIfUnreachableMs, now: Date.now() })
+    const { staleIfUnreachableMs } = this.#owner.settings
+    const { directives, kind } = this.init
+    const verdict = judge(stored, directives, { kind, staleIfUnreachableMs, now: Date.now() })
     if (this.#isObsolete || verdict[limit] === 0 || -verdict.ttlMs > verdict[limit]) return undefined
     this.#finish('failed')
     this.#owner.count('staleOnError')

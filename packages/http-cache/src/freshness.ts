@@ -1,6 +1,7 @@
-import { type Directives, durationOf, parseDirectives } from './directives.ts'
+import { type Directives, durationOf } from './directives.ts'
 import { getField, type RawFields } from './fields.ts'
 import { parseHttpDate } from './http-date.ts'
+import { type CacheKind, readPolicy } from './response-policy.ts'
 import type { StoredResponse } from './stored-response.ts'
 
 /** Statuses whose responses may be stored without an explicit time (RFC 9110, 15.1), except 206. */
@@ -16,13 +17,12 @@ export function isHeuristic(status: number, directives: Directives): boolean {
 /** How long a response is fresh after it was generated, in milliseconds (RFC 9111, 4.2.1). */
 export function lifetimeMs(
   { status, rawHeaders, receivedAt }: Pick<StoredResponse, 'status' | 'rawHeaders' | 'receivedAt'>,
-  isShared: boolean,
+  kind: CacheKind,
 ): number {
-  const directives = parseDirectives(getField(rawHeaders, 'cache-control'))
-  const explicit = (isShared ? durationOf(directives, 's-maxage') : undefined) ?? durationOf(directives, 'max-age')
+  const { directives, expires } = readPolicy(rawHeaders, kind)
+  const explicit = (kind.isShared ? durationOf(directives, 's-maxage') : undefined) ?? durationOf(directives, 'max-age')
   if (explicit !== undefined) return explicit
   const date = parseHttpDate(getField(rawHeaders, 'date')) ?? receivedAt
-  const expires = getField(rawHeaders, 'expires')
   if (expires !== undefined) return Math.max(0, (parseHttpDate(expires) ?? 0) - date)
   const modified = parseHttpDate(getField(rawHeaders, 'last-modified'))
   if (modified === undefined || !isHeuristic(status, directives)) return 0
@@ -60,15 +60,12 @@ export interface Verdict {
 export function judge(
   stored: StoredResponse,
   request: Directives,
-  {
-    isShared,
-    now,
-    staleIfUnreachableMs,
-  }: { readonly isShared: boolean; readonly now: number; readonly staleIfUnreachableMs: number },
+  { kind, now, staleIfUnreachableMs }: { readonly kind: CacheKind; readonly now: number; readonly staleIfUnreachableMs: number },
 ): Verdict {
-  const directives = parseDirectives(getField(stored.rawHeaders, 'cache-control'))
+  const { isShared } = kind
+  const { directives } = readPolicy(stored.rawHeaders, kind)
   const age = ageMs(stored, now)
-  const ttlMs = lifetimeMs(stored, isShared) - age
+  const ttlMs = lifetimeMs(stored, kind) - age
   const isStrict =
     directives.has('must-revalidate') || directives.has('no-cache') || (isShared && directives.has('proxy-revalidate'))
   // What a response says itself is more than what s-maxage implies.

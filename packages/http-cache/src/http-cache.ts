@@ -28,6 +28,8 @@ export interface CacheRequest {
    * @default whether it has `authorization`
    */
   readonly hasCredentials?: boolean
+  /** Targeted fields that apply to this response. @default those of the cache */
+  readonly targets?: readonly string[]
   /** Whether the caller can validate a stale response after it has responded with it. @default false */
   readonly canRefresh?: boolean
 }
@@ -115,7 +117,9 @@ class Cache implements HttpCache, FillOwner {
     const { method, url, rawHeaders, zone = '' } = request
     const hasCredentials = request.hasCredentials ?? getField(rawHeaders, 'authorization') !== undefined
     const directives = this.#directivesOf(rawHeaders)
-    const base = { key: keyOf(zone, url), url, zone, method, rawHeaders, hasCredentials, directives }
+    const { isShared, targets } = this.settings
+    const kind = { isShared, targets: request.targets ?? targets }
+    const base = { key: keyOf(zone, url), url, zone, method, rawHeaders, hasCredentials, directives, kind }
     const isRead = method === 'GET' || method === 'HEAD'
     if (!isRead || this.#isClosed || hasPrecondition(rawHeaders)) {
       const fwd = isRead ? 'request' : 'method'
@@ -175,13 +179,14 @@ class Cache implements HttpCache, FillOwner {
 
   async #find(request: CacheRequest, base: Omit<FillInit, 'fwd' | 'collapsed' | 'stored'>): Promise<CacheDecision> {
     const { rawHeaders, canRefresh = false } = request
-    const { key, directives } = base
+    const { key, directives, kind } = base
+    const { staleIfUnreachableMs } = this.settings
     const waitUntil = performance.now() + this.settings.collapseWaitMs
     for (let collapsed = false; ; collapsed = true) {
       const now = Date.now()
       const found = await this.#store.get(key, now)
       const stored = selectResponse(found, rawHeaders)
-      const verdict = stored && judge(stored, directives, { ...this.settings, now })
+      const verdict = stored && judge(stored, directives, { kind, now, staleIfUnreachableMs })
       const id = this.#waitId(base, found, stored)
       const leader = id === undefined ? undefined : this.#fills.leader(id)
       const status = { collapsed }

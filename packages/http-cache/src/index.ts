@@ -10,6 +10,6 @@ export {
 } from './http-cache.ts'
 export { createCacheInterceptor } from './interceptor.ts'
 export { createMemoryStore, type MemoryStore, type MemoryStoreOptions } from './memory-store.ts'
-export type { HttpCacheOptions } from './options.ts'
+export { type HttpCacheOptions, readTargets } from './options.ts'
 export type { CacheStore } from './store.ts'
 export type { PurgeMatch, StoredResponse } from './stored-response.ts'

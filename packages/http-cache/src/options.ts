@@ -34,6 +34,13 @@ export interface HttpCacheOptions {
   readonly requestDirectives?: boolean
   /** Whether a shared cache stores responses that set cookies. @default false */
   readonly storeCookies?: boolean
+  /**
+   * Targeted fields (RFC 9213) that apply to this cache, such as `cdn-cache-control`, the most specific one first. The first one
+   * that a response has, and that is valid, replaces its `cache-control` and `expires`. For shared caches.
+   *
+   * @default none
+   */
+  readonly targets?: readonly string[]
   /** Time limit of an operation of the store, in milliseconds. @default 250 */
   readonly storeTimeoutMs?: number
 }
@@ -49,6 +56,7 @@ const keys: readonly (keyof HttpCacheOptions)[] = [
   'staleIfUnreachableMs',
   'requestDirectives',
   'storeCookies',
+  'targets',
   'storeTimeoutMs',
 ]
 
@@ -64,6 +72,7 @@ export interface CacheSettings {
   readonly staleIfUnreachableMs: number
   readonly requestDirectives: boolean
   readonly storesCookies: boolean
+  readonly targets: readonly string[]
   readonly storeTimeoutMs: number
 }
 
@@ -78,11 +87,15 @@ export function readCacheOptions(options: HttpCacheOptions): CacheSettings {
   for (const method of ['get', 'put', 'purge'] as const) {
     if (typeof given[method] !== 'function') throw invalidError(`store.${method}`, given[method], 'a function')
   }
+  const isShared = checkOneOf('type', options.type ?? 'shared', ['shared', 'private']) === 'shared'
+  const targets = readTargets('targets', options.targets ?? [])
+  if (!isShared && targets.length > 0) throw invalidError('targets', targets[0], 'none for a private cache')
   const bytes = { min: 0, max: 2_147_483_647 }
   return {
     name,
     store,
-    isShared: checkOneOf('type', options.type ?? 'shared', ['shared', 'private']) === 'shared',
+    isShared,
+    targets,
     maxBodyBytes: checkInteger('maxBodyBytes', options.maxBodyBytes ?? 1_048_576, bytes),
     maxPendingBytes: checkInteger('maxPendingBytes', options.maxPendingBytes ?? 33_554_432, bytes),
     collapseWaitMs: checkDuration('collapseWaitMs', options.collapseWaitMs ?? 5_000),
@@ -92,4 +105,14 @@ export function readCacheOptions(options: HttpCacheOptions): CacheSettings {
     storesCookies: checkBoolean('storeCookies', options.storeCookies ?? false),
     storeTimeoutMs: checkDuration('storeTimeoutMs', options.storeTimeoutMs ?? 250, 1),
   }
+}
+
+/** Checks the names of targeted fields. @returns them in lower case @throws SdError `SD_INVALID` that names the field */
+export function readTargets(field: string, value: unknown): readonly string[] {
+  if (!Array.isArray(value) || value.length > 10) throw invalidError(field, value, 'an array of at most 10 names of fields')
+  return value.map((name, index) => {
+    const isTarget = typeof name === 'string' && /^[a-z\d-]{1,60}-cache-control$/i.test(name)
+    if (!isTarget) throw invalidError(`${field}[${index}]`, name, 'a name such as cdn-cache-control')
+    return name.toLowerCase()
+  })
 }

@@ -1,6 +1,7 @@
-import { type Directives, durationOf, parseDirectives } from './directives.ts'
+import { type Directives, durationOf } from './directives.ts'
 import { getField, type RawFields } from './fields.ts'
 import { isHeuristic, lifetimeMs } from './freshness.ts'
+import { type CacheKind, readPolicy } from './response-policy.ts'
 import { varyNames } from './selection.ts'
 
 /** Statuses that the cache understands, for `must-understand`. */
@@ -10,7 +11,7 @@ const understood: ReadonlySet<number> = new Set([
 
 /** What decides whether a response is stored. */
 export interface StorableInit {
-  readonly isShared: boolean
+  readonly kind: CacheKind
   /** Whether a shared cache stores responses that set cookies. */
   readonly storesCookies: boolean
   readonly method: string
@@ -24,10 +25,11 @@ export interface StorableInit {
 
 /** Whether a response may be stored, and would be of use (RFC 9111, 3). */
 export function isStorable(init: StorableInit): boolean {
-  const { isShared, storesCookies, method, hasCredentials, requestDirectives, status, rawHeaders, now } = init
+  const { kind, storesCookies, method, hasCredentials, requestDirectives, status, rawHeaders, now } = init
   // 206 responses are parts, and 304 responses are none.
   if (method !== 'GET' || status < 200 || status === 206 || status === 304) return false
-  const directives = parseDirectives(getField(rawHeaders, 'cache-control'))
+  const { isShared } = kind
+  const { directives, expires } = readPolicy(rawHeaders, kind)
   const mustUnderstand = directives.has('must-understand')
   if (mustUnderstand && !understood.has(status)) return false
   if (requestDirectives.has('no-store') || (directives.has('no-store') && !mustUnderstand)) return false
@@ -38,10 +40,9 @@ export function isStorable(init: StorableInit): boolean {
     const allowsAuthorization = ['public', 's-maxage', 'must-revalidate'].some((name) => directives.has(name))
     if (hasCredentials && !allowsAuthorization) return false
   }
-  const isExplicit =
-    directives.has('max-age') || (isShared && directives.has('s-maxage')) || getField(rawHeaders, 'expires') !== undefined
+  const isExplicit = directives.has('max-age') || (isShared && directives.has('s-maxage')) || expires !== undefined
   if (!isExplicit && !isHeuristic(status, directives) && !(directives.has('private') && !isShared)) return false
-  return hasValidator(rawHeaders) || usefulMs({ status, rawHeaders, receivedAt: now }, isShared) > 0
+  return hasValidator(rawHeaders) || usefulMs({ status, rawHeaders, receivedAt: now }, kind) > 0
 }
 
 /** Whether a response can be validated. */
@@ -50,11 +51,11 @@ export function hasValidator(rawHeaders: RawFields): boolean {
 }
 
 /** How long a response can be used without validation, fresh or stale, in milliseconds. */
-export function usefulMs(response: Parameters<typeof lifetimeMs>[0], isShared: boolean): number {
-  const directives = parseDirectives(getField(response.rawHeaders, 'cache-control'))
+export function usefulMs(response: Parameters<typeof lifetimeMs>[0], kind: CacheKind): number {
+  const { directives } = readPolicy(response.rawHeaders, kind)
   if (directives.has('no-cache')) return 0
   const stale = Math.max(durationOf(directives, 'stale-while-revalidate') ?? 0, durationOf(directives, 'stale-if-error') ?? 0)
-  return lifetimeMs(response, isShared) + stale
+  return lifetimeMs(response, kind) + stale
 }
 
 /** Names by which a response can be purged. */

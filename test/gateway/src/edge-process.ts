@@ -51,7 +51,8 @@ async function startGateway({ certificate }: EdgeOptions): Promise<number> {
           name: 'edge',
           address: '127.0.0.1:0',
           // The client beside a flood has one connection for all of its requests.
-          limits: { requestsPerConnection: 1_000_000 },
+          // Slow bodies end within a short flood.
+          limits: { requestsPerConnection: 1_000_000, minBodyRate: { windowMs: 2_000 } },
           ...(certificate && { tls: { certificates: [certificate] } }),
         },
       ],

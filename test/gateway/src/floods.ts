@@ -17,6 +17,13 @@ const request = encodeFields([
   [':path', '/'],
 ])
 
+const post = encodeFields([
+  [':method', 'POST'],
+  [':scheme', 'http'],
+  [':authority', 'shop.example'],
+  [':path', '/'],
+])
+
 /** What a client sends first: preface and SETTINGS. */
 const clientStart = Buffer.concat([clientPreface, writeFrame(frameTypes.settings, 0, 0)])
 const cancel = Buffer.of(0, 0, 0, 8)
@@ -67,6 +74,21 @@ const attacks: readonly Flood[] = [
     everyMs: 1_000,
     start: Buffer.from('GET / HTTP/1.1\r\nhost: a\r\n'),
     packet: () => Buffer.from('x: y\r\n'),
+  },
+  {
+    name: 'slow bodies',
+    // Fewer than the 128 connections to an instance: what holds all of them delays other clients, see the guide.
+    connections: 100,
+    everyMs: 1_000,
+    start: Buffer.from('POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 100000\r\n\r\n'),
+    packet: () => Buffer.from('x'),
+  },
+  {
+    name: 'slow bodies over HTTP/2',
+    connections: 2,
+    everyMs: 1_000,
+    start: Buffer.concat([clientStart, repeat(50, (index) => writeFrame(frameTypes.headers, 4, 2 * index + 1, post))]),
+    packet: () => repeat(50, (index) => writeFrame(frameTypes.data, 0, 2 * index + 1, Buffer.of(120))),
   },
   { name: 'half a preface', connections: 1_000, everyMs: 1_000, start: clientStart.subarray(0, 12), packet: () => nothing },
 ]

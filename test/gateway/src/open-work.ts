@@ -1,6 +1,7 @@
+import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { type ClientHttp2Session, connect as connectHttp2, createServer as createHttp2Server } from 'node:http2'
-import type { AddressInfo, Server } from 'node:net'
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
 import { WebSocket, WebSocketServer } from 'ws'
 
 const waitMs = 20_000
@@ -24,6 +25,8 @@ export interface EchoService {
   readonly port: number
   /** Protocol of its instances. */
   readonly protocol: string
+  /** Name of the listener of the gateway. */
+  readonly listener: string
   /** Opens work through the gateway. */
   open(port: number): Promise<OpenWork>
   close(): void
@@ -51,6 +54,7 @@ export async function startGrpcEcho(): Promise<EchoService> {
     name: 'grpc',
     port,
     protocol: 'grpc',
+    listener: 'edge',
     open: openGrpc,
     close() {
       server.close()
@@ -109,6 +113,7 @@ export async function startWebSocketEcho(): Promise<EchoService> {
     name: 'websocket',
     port: (server.address() as AddressInfo).port,
     protocol: 'http',
+    listener: 'edge',
     open: openWebSocket,
     close() {
       for (const socket of server.clients) socket.terminate()
@@ -133,6 +138,85 @@ async function openWebSocket(port: number): Promise<OpenWork> {
     get ended() {
       return ended
     },
+    close: () => socket.close(),
+  }
+}
+
+/** Echoes the bytes of TCP connections. */
+export async function startTcpEcho(): Promise<EchoService> {
+  const sockets = new Set<Socket>()
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
+    sockets.add(socket)
+    socket.on('error', () => {}).on('close', () => sockets.delete(socket))
+    socket.pipe(socket)
+  })
+  const port = await listen(server)
+  return {
+    name: 'tcp',
+    port,
+    protocol: 'tcp',
+    listener: 'tcp',
+    open: openTcp,
+    close() {
+      server.close()
+      for (const socket of sockets) socket.destroy()
+    },
+  }
+}
+
+async function openTcp(port: number): Promise<OpenWork> {
+  const socket = connect({ port, host: '127.0.0.1' })
+  let ended: string | undefined
+  socket.on('error', (error) => (ended ??= String(error)))
+  socket.on('end', () => (ended ??= 'end'))
+  socket.on('close', () => (ended ??= 'closed'))
+  await once(socket, 'connect', { signal: AbortSignal.timeout(waitMs) })
+  return {
+    name: 'tcp',
+    async exchange() {
+      socket.write('hello')
+      const [data] = await once(socket, 'data', { signal: AbortSignal.timeout(waitMs) })
+      if (String(data) !== 'hello') throw new Error(`TCP: got ${data}`)
+    },
+    get ended() {
+      return ended
+    },
+    close: () => socket.destroy(),
+  }
+}
+
+/** Echoes datagrams. */
+export async function startUdpEcho(): Promise<EchoService> {
+  const server = createSocket('udp4').on('message', (message, { address, port }) => server.send(message, port, address))
+  server.bind(0, '127.0.0.1')
+  await once(server, 'listening')
+  return {
+    name: 'udp',
+    port: server.address().port,
+    protocol: 'udp',
+    listener: 'udp',
+    open: openUdp,
+    close: () => server.close(),
+  }
+}
+
+/** A client of UDP does not learn that its session has ended. A datagram without a response is sent again, as in DNS. */
+async function openUdp(port: number): Promise<OpenWork> {
+  const socket = createSocket('udp4')
+  socket.on('error', () => {})
+  return {
+    name: 'udp',
+    async exchange() {
+      const send = (): void => socket.send('hello', port, '127.0.0.1')
+      const timer = setInterval(send, 1_000)
+      try {
+        send()
+        await once(socket, 'message', { signal: AbortSignal.timeout(waitMs) })
+      } finally {
+        clearInterval(timer)
+      }
+    },
+    ended: undefined,
     close: () => socket.close(),
   }
 }

@@ -5,10 +5,12 @@ import { subscribeTelemetry } from '@sd/core'
 import { createDiscovery } from '@sd/discovery'
 import { createGateway, type Gateway, type GatewayTable } from '@sd/gateway'
 import { createGrpc } from '@sd/gateway-grpc'
+import { createTcp } from '@sd/gateway-tcp'
+import { createUdp } from '@sd/gateway-udp'
 import { createWebSocket } from '@sd/gateway-websocket'
 import { createStaticRegistry } from '@sd/registry-static'
 import { startConstantLoad } from '@sd/test-servers'
-import { type EchoService, type OpenWork, startGrpcEcho, startWebSocketEcho } from './open-work.ts'
+import { type EchoService, type OpenWork, startGrpcEcho, startTcpEcho, startUdpEcho, startWebSocketEcho } from './open-work.ts'
 import { type Caller, callByHttp1, callByHttp2, startService } from './shop.ts'
 import type { Suite } from './suite.ts'
 
@@ -22,7 +24,7 @@ export const protocols: Suite = {
   name: 'protocols',
   needs: [],
   async run() {
-    const echoes = await Promise.all([startGrpcEcho(), startWebSocketEcho()])
+    const echoes = await Promise.all([startGrpcEcho(), startWebSocketEcho(), startTcpEcho(), startUdpEcho()])
     const shop = await startService('shop')
     const instances = [{ name: 'shop', port: shop.port, protocol: 'http' }, ...echoes].map(({ name, port, protocol }) => {
       return { service: name, address: '127.0.0.1', port, protocol }
@@ -32,7 +34,7 @@ export const protocols: Suite = {
     const gateway = await createGateway({
       client,
       discovery,
-      protocols: [createGrpc({ discovery }), createWebSocket()],
+      protocols: [createGrpc({ discovery }), createWebSocket(), createTcp(), createUdp()],
       closeTimeoutMs: drainMs,
       table: tableOf(0),
     })
@@ -51,8 +53,14 @@ export const protocols: Suite = {
 /** Every table has another route; those of the open work stay as they are. */
 function tableOf(round: number): GatewayTable {
   return {
-    listeners: [{ name: 'edge', address: '127.0.0.1:0', limits: { pathLength: 8_000 + (round % 3) } }],
+    listeners: [
+      { name: 'edge', address: '127.0.0.1:0', limits: { pathLength: 8_000 + (round % 3) } },
+      { name: 'tcp', address: '127.0.0.1:0', protocols: ['tcp'] },
+      { name: 'udp', address: '127.0.0.1:0', protocols: ['udp'] },
+    ],
     routes: [
+      { name: 'connections', match: { protocol: 'tcp' }, forward: { service: 'tcp' } },
+      { name: 'sessions', match: { protocol: 'udp' }, forward: { service: 'udp' } },
       { name: 'chats', match: { protocol: 'websocket', path: '/chat' }, forward: { service: 'websocket' } },
       {
         name: 'calls',
@@ -67,8 +75,10 @@ function tableOf(round: number): GatewayTable {
 }
 
 async function openAll(gateway: Gateway, echoes: readonly EchoService[]): Promise<readonly OpenWork[]> {
-  const port = gateway.addresses[0]?.port ?? 0
-  const opened = await Promise.all(echoes.flatMap((echo) => Array.from({ length: perProtocol }, () => echo.open(port))))
+  const portOf = (name: string): number => gateway.addresses.find(({ listener }) => listener === name)?.port ?? 0
+  const opened = await Promise.all(
+    echoes.flatMap((echo) => Array.from({ length: perProtocol }, () => echo.open(portOf(echo.listener)))),
+  )
   await Promise.all(opened.map((work) => work.exchange()))
   return opened
 }
@@ -128,6 +138,9 @@ async function reload(gateway: Gateway, echoes: readonly EchoService[]): Promise
 const wanted: Readonly<Record<string, RegExp>> = {
   websocket: /^code 1001$/,
   grpc: /GOAWAY|status 14/,
+  // The service has got the end of the client's side, and has ended its own.
+  tcp: /^end$/,
+  udp: /^$/,
 }
 
 async function drain(gateway: Gateway, echoes: readonly EchoService[]): Promise<readonly string[]> {
@@ -136,6 +149,10 @@ async function drain(gateway: Gateway, echoes: readonly EchoService[]): Promise<
   const end = subscribeTelemetry('sd:v1:gateway:exchange', ({ exchange, outcome }) => {
     const key = `${exchange.route}: ${outcome.error?.code ?? 'no error'}`
     reasons.set(key, (reasons.get(key) ?? 0) + 1)
+  })
+  const streams = new Map<string, number>()
+  const endStreams = subscribeTelemetry('sd:v1:gateway:connection', ({ state, route, reason }) => {
+    if (state === 'closed' && route) streams.set(`${route}: ${reason}`, (streams.get(`${route}: ${reason}`) ?? 0) + 1)
   })
   const { load, stop } = startLoad(gateway)
   await delay(500)
@@ -149,14 +166,18 @@ async function drain(gateway: Gateway, echoes: readonly EchoService[]): Promise<
   await closing
   await delay(500)
   end()
+  endStreams()
   console.log(`  drain: ${load.calls} requests, ${load.failures.length} failed`)
-  for (const [reason, count] of reasons) console.log(`  drain: ${count} of ${reason}`)
+  for (const [reason, count] of [...reasons, ...streams]) console.log(`  drain: ${count} of ${reason}`)
+  // Sessions of before, whose clients have left, may still be there.
+  const uncounted = ['connections: drain', 'sessions: drain'].filter((reason) => (streams.get(reason) ?? 0) < perProtocol)
   const problems = opened.filter(({ name, ended = '' }) => !wanted[name]?.test(ended))
   return [
     ...load.failures.slice(0, 5).map((failure) => `drain: ${failure}`),
     ...completed
       .filter(({ ended = '' }) => !ended.startsWith('status 0'))
       .map(({ ended }) => `drain: a call ended with ${ended}`),
+    ...uncounted.map((reason) => `drain: ${streams.get(reason) ?? 0} of ${reason}, want ${perProtocol}`),
     ...problems.slice(0, 5).map((work) => `drain: ${work.name} ended with ${work.ended}`),
   ]
 }

@@ -17,6 +17,7 @@ import type { ResponseTaker } from '../call/interceptors.ts'
 import { type BodySource, ResponseBody } from '../message/response-body.ts'
 import { ServiceResponse } from '../message/service-response.ts'
 import type { TransportExchange, TransportHandler } from '../transport/transport.ts'
+import { toTransportFailure } from '../transport/transport-errors.ts'
 import type { AttemptTime } from './attempt-time.ts'
 import { ExchangeLimit } from './exchange-limit.ts'
 import { type RequestOwner, toTransportRequest } from './exchange-request.ts'
@@ -212,7 +213,13 @@ export class Exchange implements Outcome, TransportHandler, BodySource {
       return
     }
     this.socket = socket
-    socket.once('close', () => this.onEnd())
+    // What came with the head is in its buffer.
+    const before = receivedBy(socket) - socket.readableLength
+    socket.once('close', () => {
+      // A connection that the instance resets before anything came back was of no use.
+      if (socket.errored && receivedBy(socket) === before) this.onError(toTransportFailure(socket.errored).error)
+      else this.onEnd()
+    })
     this.onResponse(status, headers, '')
   }
 
@@ -288,4 +295,10 @@ export class Exchange implements Outcome, TransportHandler, BodySource {
     publishAttemptEnd(this.attempt, this)
     this.attempt.exchangeEnded(this)
   }
+}
+
+/** Bytes that came on a connection; of a stream without a count, whether there were any. */
+function receivedBy(stream: Duplex): number {
+  if ('bytesRead' in stream) return Number(stream.bytesRead)
+  return stream.readableDidRead ? 1 : 0
 }

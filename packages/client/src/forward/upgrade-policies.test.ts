@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import { createOpossumBreaker } from '@sd/breaker-opossum'
 import { createBulkhead } from '@sd/concurrency-limit'
 import { type Balancer, type CallPickRequest, type Endpoint, subscribeTelemetry } from '@sd/core'
@@ -16,12 +17,11 @@ afterEach(() => world.close())
 
 const switching = 'HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: test\r\n\r\n'
 
-async function serveUpgrades(id: string, head = switching): Promise<void> {
+async function serveUpgrades(id: string, onUpgrade = (socket: Socket) => void socket.write(switching)): Promise<void> {
   const server = await world.serve((_, response) => response.end(), { id })
   server.on('upgrade', (_, socket) => {
     socket.on('error', () => undefined)
-    socket.write(head)
-    if (head !== switching) socket.end()
+    onUpgrade(socket as Socket)
   })
 }
 
@@ -82,7 +82,7 @@ test('a concurrency limit counts an upgraded connection until it closes, and rej
 })
 
 test('failed upgrades open a breaker, which rejects the next one; telemetry reports all of them', async () => {
-  await serveUpgrades('a', 'HTTP/1.1 503 Busy\r\ncontent-length: 0\r\n\r\n')
+  await serveUpgrades('a', (socket) => void socket.end('HTTP/1.1 503 Busy\r\ncontent-length: 0\r\n\r\n'))
   const ended: unknown[] = []
   const stop = subscribeTelemetry('sd:v1:call:end', ({ status, error }) => ended.push(status ?? error?.code))
   const client = world.client({
@@ -94,4 +94,29 @@ test('failed upgrades open a breaker, which rejects the next one; telemetry repo
   }
   stop()
   expect(ended).toEqual([503, 503, 'SD_REJECTED'])
+})
+
+test.each([
+  ['before anything came back is a failure of the instance', '', true],
+  ['afterwards is not', 'hello', false],
+])('a reset after the upgrade, %s', async (_, greeting, isFailure) => {
+  await serveUpgrades('a', (socket) => {
+    socket.write(switching)
+    // The caller has the upgraded connection by then.
+    socket.once('data', () => {
+      if (greeting === '') socket.resetAndDestroy()
+      else socket.write(greeting)
+      socket.once('data', () => socket.resetAndDestroy())
+    })
+  })
+  const breaker = createOpossumBreaker({ name: 'orders', window: { kind: 'count', size: 2 }, minimumCalls: 2 })
+  const client = world.client({ breaker: () => breaker })
+  for (let count = 0; count < 2; count++) {
+    const seen = forward(client, { upgrade: 'test' })
+    await seen.ended
+    seen.socket?.on('data', () => seen.socket?.write('again'))
+    seen.socket?.write('ping')
+    await eventually(() => expect(seen.socket?.closed).toBe(true), 5_000)
+  }
+  await eventually(() => expect(breaker.state).toBe(isFailure ? 'open' : 'closed'), 5_000)
 })

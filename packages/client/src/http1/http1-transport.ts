@@ -10,7 +10,7 @@ import { readTarget } from './http1-socket.ts'
 
 /**
  * Sends over HTTP/1.1 with a writer and a parser of its own, which cost less CPU and memory per request than undici, and over
- * `node:http2` to instances whose protocol is HTTP/2. For proxies, on Node.js: `ServiceClient.fetch` and `dispatcher` need undici.
+ * `node:http2` to instances whose protocol is HTTP/2. For proxies, on Node.js: `ServiceClient.dispatcher` needs undici.
  *
  * @throws SdError `SD_INVALID` that names the option
  */

@@ -13,6 +13,8 @@ import { endWith, type OwnedStream, ownStream, readBody, releaseStream, type Str
 export interface Http2Connection extends Http2Target {
   /** Data arrived on the connection. */
   onActivity(): void
+  /** A stream is reset before the server has ended it. */
+  onReset(): void
   /** Whether the server may have processed a stream; false if its GOAWAY excludes that. */
   mayHaveProcessed(id: number | undefined): boolean
   /** Why the connection ended. */
@@ -130,7 +132,7 @@ export class Http2Exchange implements TransportExchange, StreamOwner, Linked<Htt
     if (this.#isUpgraded) this.#stream?.destroy(error)
     if (this.hasEnded) return
     this.hasEnded = true
-    this.#stream?.close(cancel)
+    this.#reset(cancel)
     this.#connection?.onEnd(this)
     // A body that has begun can't be sent again, whatever the server saw of it.
     releaseStream(this.#stream)
@@ -202,7 +204,14 @@ export class Http2Exchange implements TransportExchange, StreamOwner, Linked<Htt
     if (this.hasEnded || stream.closed || !this.#hasHead || this.#isTruncated) return
     this.#finish()
     // The response is complete before the request: the server does not want the rest (RFC 9113, 8.1).
-    if (!stream.writableEnded) stream.close(noError)
+    if (!stream.writableEnded) this.#reset(noError)
+  }
+
+  #reset(code: number): void {
+    const stream = this.#stream
+    if (!stream || stream.closed) return
+    stream.close(code)
+    this.#connection?.onReset()
   }
 
   get #isTruncated(): boolean {

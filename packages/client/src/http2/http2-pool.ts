@@ -72,6 +72,8 @@ export class Http2Pool {
     const session = new Http2Session(this.#endpoint, {
       ...this.#options,
       onRoom: () => this.#pump(),
+      // What is open is bounded, also for a caller that keeps a stream of each.
+      mayRetire: () => this.#sessions.filter(({ isDraining }) => isDraining).length < this.#options.maxSessions,
       onRefused: (exchange) => this.send(exchange),
       onClose: (error) => this.#forget(session, error),
     })

@@ -6,6 +6,7 @@ import { LinkedList } from '../call/linked-list.ts'
 import { toTransportFailure } from '../transport/transport-errors.ts'
 import type { Http2Connection, Http2Exchange } from './http2-exchange.ts'
 import type { ResolvedHttp2Options } from './http2-options.ts'
+import { ResetBudget } from './reset-budget.ts'
 
 /** Input of a connection. */
 export interface Http2SessionOptions extends ResolvedHttp2Options {
@@ -13,6 +14,8 @@ export interface Http2SessionOptions extends ResolvedHttp2Options {
   readonly serverName: string | undefined
   /** A stream can be opened: the connection was made, or a stream ended. */
   readonly onRoom: () => void
+  /** Whether another connection may take its place while its last streams end. */
+  readonly mayRetire: () => boolean
   /** Sends a request that the server did not process on another connection. */
   readonly onRefused: (exchange: Http2Exchange) => void
   /** The connection is closed. @param error the reason, if it was never established */
@@ -34,6 +37,7 @@ export class Http2Session implements Http2Connection {
   readonly #endpoint: Endpoint
   readonly #options: Http2SessionOptions
   readonly #exchanges = new LinkedList<Http2Exchange>()
+  readonly #resets = new ResetBudget()
   #session: ClientHttp2Session | undefined
   #socket: Socket | TLSSocket | undefined
   #timer: ReturnType<typeof setTimeout> | undefined
@@ -82,6 +86,11 @@ export class Http2Session implements Http2Connection {
 
   onActivity(): void {
     this.#activeAt = performance.now()
+  }
+
+  onReset(): void {
+    // Otherwise a caller that cancels many requests would end those of others with the connection.
+    if (this.#resets.use(performance.now()) && !this.isDraining && this.#options.mayRetire()) this.#drain()
   }
 
   mayHaveProcessed(id: number | undefined): boolean {

@@ -221,6 +221,28 @@ describe('limits', () => {
   })
 })
 
+test('requests that are cancelled in numbers do not end the connection of others: it gets no further requests', async () => {
+  const arrived: ServerHttp2Stream[] = []
+  const { endpoint, sessions } = await serve((stream, path) => {
+    if (path === '/others') stream.respond()
+    arrived.push(stream)
+  })
+  const transport = open()
+  const others = send(transport, endpoint, { ...get, path: '/others' })
+  await until(() => expect(arrived).toHaveLength(1))
+  // Node.js ends a connection after 1,000 resets and 33 more in each second.
+  for (let count = 1; count < 2_000; ) {
+    const calls = Array.from({ length: 50 }, () => send(transport, endpoint, get))
+    count += 50
+    await until(() => expect(arrived).toHaveLength(count))
+    for (const { exchange } of calls) exchange.abort(new SdError('SD_ABORTED', 'The client has left'))
+  }
+  arrived[0]?.end('complete')
+  await others.recorded.ended
+  expect(others.recorded).toMatchObject({ text: 'complete', error: undefined })
+  await until(() => expect(sessions.filter(({ closed }) => !closed).length).toBeLessThanOrEqual(1))
+})
+
 describe('a server that shuts down', () => {
   test('GOAWAY: processed requests continue, others are sent once more on a new connection', async () => {
     const held: ServerHttp2Stream[] = []

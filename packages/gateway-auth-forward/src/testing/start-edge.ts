@@ -66,7 +66,7 @@ export async function startEdge(routes: Readonly<Record<string, Partial<AuthForw
   const client = createServiceClient({ discovery, balancer: createRoundRobinBalancer() })
   const gateway = await createGateway({
     client,
-    filters: { 'auth-forward': createAuthForwardFilter({ fetch: client.fetch }) },
+    filters: { 'auth-forward': createAuthForwardFilter() },
     table: {
       listeners: [{ name: 'edge', address: '127.0.0.1:0', trustedProxies: ['127.0.0.1'] }],
       routes: Object.entries(routes).map(([name, options]) => ({

@@ -44,7 +44,7 @@ export async function startEdge(
   const client = createServiceClient({ discovery, balancer: createRoundRobinBalancer() })
   const gateway = await createGateway({
     client,
-    filters: { 'auth-jwt': createAuthJwtFilter({ fetch: client.fetch }), ...(later && { later: () => later }) },
+    filters: { 'auth-jwt': createAuthJwtFilter(), ...(later && { later: () => later }) },
     table: {
       listeners: [{ name: 'edge', address: '127.0.0.1:0' }],
       routes: Object.entries(routes).map(([name, options]) => ({

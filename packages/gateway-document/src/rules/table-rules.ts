@@ -9,6 +9,7 @@ import type {
   ListenerSpec,
   ListenerTimeouts,
   ListenerTls,
+  MinBodyRate,
   MirrorSpec,
   RedirectSpec,
   RewriteSpec,
@@ -87,6 +88,8 @@ const tls = object<ListenerTls>(
   { required: ['certificates'] },
 )
 
+const minBodyRate = object<MinBodyRate>({ bytesPerSecond: integer(0, 1_073_741_824), windowMs: duration })
+
 const listenerLimits = object<ListenerLimits>({
   headerBytes: integer(1_024, 1_048_576),
   headers: integer(1, 2_000),
@@ -96,6 +99,7 @@ const listenerLimits = object<ListenerLimits>({
   requestsPerConnection: integer(1),
   streamsPerConnection: integer(1, 2_147_483_647),
   cancelledStreams: integer(1),
+  minBodyRate,
 })
 
 const listenerTimeouts = object<ListenerTimeouts>({
@@ -187,6 +191,7 @@ const limits = object<RouteLimits>({
   concurrency: integer(1, 1_000_000),
   rate,
   replayBytes: integer(0, 67_108_864),
+  minBodyRate,
 })
 
 /** A route. */

@@ -177,18 +177,6 @@ function createRateLimiters(document: GatewayDocument, ends: Ends): Readonly<Rec
   )
 }
 
-/** A client for filters that fetch, such as keys: the transport of the gateway has no `fetch`. It is created when one does. */
-function createFetchClient(discovery: ClusterSource, ends: Ends): Pick<ServiceClient, 'fetch'> {
-  let client: ServiceClient | undefined
-  ends.push(() => client?.close())
-  return {
-    fetch(input, init) {
-      client ??= createServiceClient({ discovery, balancer: createP2cBalancer() })
-      return client.fetch(input, init)
-    },
-  }
-}
-
 interface GatewayNeeds {
   readonly document: GatewayDocument
   readonly source: ReadOnlyRegistry
@@ -211,7 +199,7 @@ async function startGateway(
   const configure = (next: ClientSettings): void => client.configure({ balancer, ...next })
   configure(settings.client)
   const rateLimiters = createRateLimiters(document, ends)
-  loader.start({ discovery, client: createFetchClient(discovery, ends), rateLimiters })
+  loader.start({ discovery, rateLimiters })
   const gateway = await createGateway({
     client,
     discovery,

@@ -1,12 +1,18 @@
 import type { Duplex } from 'node:stream'
 import type { SdError } from '@sd/core'
 import type { ClientConnection } from '../listener/connection.ts'
+import type { MinBodyRate } from '../table/table.ts'
 import type { HeadLimits, RequestHead } from './request-fields.ts'
+
+/** Limits of a request. */
+export interface RequestLimits extends HeadLimits {
+  readonly minBodyRate: Required<MinBodyRate>
+}
 
 /** A request as a front received it. */
 export interface IncomingRequest {
   readonly head: RequestHead
-  readonly limits: HeadLimits
+  readonly limits: RequestLimits
   readonly connection: ClientConnection
 }
 

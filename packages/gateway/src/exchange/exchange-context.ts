@@ -2,6 +2,7 @@ import type { CallProtocol, UpgradeProtocol } from '../protocol.ts'
 import type { CompiledTable } from '../routing/compiled-table.ts'
 import type { StreamBooks } from '../streams/stream-books.ts'
 import type { ConnectionProtocol, DatagramProtocol } from '../streams/stream-protocol.ts'
+import type { BodyPaces } from './body-pace.ts'
 import type { GatewayClient } from './gateway-client.ts'
 import type { ReplySource } from './reply-source.ts'
 import type { UpgradedConnections } from './upgraded-connections.ts'
@@ -15,6 +16,8 @@ export interface ExchangeContext {
   readonly table: () => CompiledTable
   /** Number of exchanges in progress. A set of them would keep the memory of many that have ended. */
   readonly openExchanges: { size: number }
+  /** Request bodies that are arriving. */
+  readonly paces: BodyPaces
   /** Protocols that clients may change to, by the value of the `upgrade` field. */
   readonly upgrades: ReadonlyMap<string, UpgradeProtocol>
   /** Open connections of these protocols. */

@@ -181,10 +181,11 @@ export class Exchange extends ExchangeHead implements FilterTaker, WholeBodyOwne
   }
 
   #acceptBody(control: ForwardControl): void {
-    const limit = this.#route?.spec.limits?.bodyBytes
+    const { bodyBytes: limit, minBodyRate } = this.#route?.spec.limits ?? {}
+    const rate = minBodyRate ? { ...this.#request.limits.minBodyRate, ...minBodyRate } : this.#request.limits.minBodyRate
     const onFailure = (...failure: BodyFailure): void => this.#stopBody(...failure)
-    const ends = { downstream: this.#downstream, control, mirror: this.#record.mirror, call: this.#call, onFailure }
-    this.#body = new RequestBody(ends, this.bodyTransforms, limit)
+    const ends = { downstream: this.#downstream, control, record: this.#record, call: this.#call, onFailure }
+    this.#body = new RequestBody(ends, { transforms: this.bodyTransforms, limit, rate, paces: this.#context.paces })
     this.#downstream.acceptBody()
   }
 

@@ -19,7 +19,7 @@ export interface RequestHead {
   readonly upgrade?: string | undefined
 }
 
-/** Limits of a head. */
+/** Limits of a request's head. */
 export interface HeadLimits {
   /** Number of fields. */
   readonly headers: number

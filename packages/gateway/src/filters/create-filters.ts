@@ -1,19 +1,26 @@
 import { invalidError, prefixField, toSdError } from '@sd/core'
 import type { Problems } from '../table/problems.ts'
 import type { FilterSpec, RouteSpec } from '../table/table.ts'
-import type { FilterFactory, GatewayFilter } from './filter.ts'
+import type { FilterFactory, FilterScope, GatewayFilter } from './filter.ts'
+
+/** What filters are created with. */
+export interface FilterParts {
+  readonly filters: Readonly<Record<string, FilterFactory>>
+  /** See `FilterScope`. */
+  readonly fetch?: FilterScope['fetch']
+}
 
 /** Creates the filters of a route. What their factories refuse goes to `problems`. @param path of the route in the table */
 export function createFilters(
   { name, match, filters = [] }: RouteSpec,
   path: string,
-  factories: Readonly<Record<string, FilterFactory>>,
+  { filters: factories, fetch }: FilterParts,
   problems: Problems,
 ): GatewayFilter[] {
   return filters.flatMap(({ filter, ...options }: FilterSpec, index) => {
     const at = `${path}.filters[${index}]`
     try {
-      const created = factories[filter]?.(options, { route: name, path: at, match })
+      const created = factories[filter]?.(options, { route: name, path: at, match, fetch })
       if (typeof created !== 'object' || created === null) throw invalidError(at, created, `a filter from the factory ${filter}`)
       return [created]
     } catch (error) {

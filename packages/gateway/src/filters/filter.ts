@@ -139,6 +139,11 @@ export interface FilterScope {
   readonly path: string
   /** What the requests of the route match, such as a path with placeholders. @default every request */
   readonly match?: RouteMatch | undefined
+  /**
+   * Sends requests of the filter to services: the host of the URL is the name of the service. They are calls of the gateway's
+   * client, so that its settings apply. For {@link readFilterTarget}. @default the client can't
+   */
+  readonly fetch?: typeof globalThis.fetch | undefined
 }
 
 /**

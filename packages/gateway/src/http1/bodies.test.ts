@@ -116,6 +116,55 @@ test('a body that stops is refused with 408', async () => {
   expect(await client.closed).toMatch(/^HTTP\/1.1 408 [\s\S]*connection: close/i)
 })
 
+test('a body that keeps coming, but too slowly, is refused with 408', async () => {
+  const edge = await startEdge({
+    limits: { minBodyRate: { bytesPerSecond: 1_000, windowMs: 300 } },
+    service: (request) => void request.resume(),
+  })
+  const client = new RawClient(edge.port).send(post('content-length: 100000\r\n'))
+  const timer = setInterval(() => client.socket.writable && client.send('a'), 20)
+  expect(await client.closed).toMatch(/^HTTP\/1.1 408 [\s\S]*connection: close[\s\S]*too slowly/i)
+  clearInterval(timer)
+  expect((await edge.recorded(1))[0]?.outcome).toMatchObject({ status: 408, error: { code: 'SD_TIMEOUT', origin: 'caller' } })
+})
+
+test.each([
+  ['a route without a minimum', { route: { limits: { minBodyRate: { bytesPerSecond: 0 } } } }, ''],
+  ['a service that has begun to respond', {}, 'early'],
+])('a slow body is passed on for %s', async (_, options, early) => {
+  const edge = await startEdge({
+    ...options,
+    limits: { minBodyRate: { bytesPerSecond: 100_000, windowMs: 250 } },
+    service(request, response) {
+      if (early) response.write(early)
+      let body = ''
+      request.on('data', (chunk) => (body += chunk)).on('end', () => response.end(`<${body}>`))
+    },
+  })
+  const client = new RawClient(edge.port).send(post('content-length: 20\r\n'))
+  if (early) await client.until(early)
+  for (let index = 0; index < 20; index++) {
+    client.send('a')
+    await delay(50)
+  }
+  await client.until(`<${'a'.repeat(20)}>`)
+})
+
+test('a client is not slow while the service does not read', async () => {
+  let goOn = () => {}
+  const edge = await startEdge({
+    limits: { minBodyRate: { bytesPerSecond: 100_000, windowMs: 250 } },
+    service(request, response) {
+      goOn = () => request.resume().on('end', () => response.end('all'))
+    },
+  })
+  const client = new RawClient(edge.port).send(post(`content-length: ${32 * mebi}\r\n`)).send(Buffer.alloc(32 * mebi))
+  await delay(1_000)
+  expect(client.text).toBe('')
+  goOn()
+  await client.until('all')
+})
+
 test('trailers of the service are passed on, without those that come too late there', async () => {
   const edge = await startEdge({
     service(_, response) {

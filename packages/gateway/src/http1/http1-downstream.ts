@@ -1,11 +1,10 @@
 import { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { SdError } from '@sd/core'
-import type { Downstream } from '../exchange/downstream.ts'
+import type { Downstream, RequestLimits } from '../exchange/downstream.ts'
 import { Exchange } from '../exchange/exchange.ts'
 import type { ExchangeContext } from '../exchange/exchange-context.ts'
 import { hasField } from '../exchange/field-list.ts'
-import type { HeadLimits } from '../exchange/request-fields.ts'
 import type { ClientConnection } from '../listener/connection.ts'
 import { flushSoon } from './flush.ts'
 import { formatHead } from './format-head.ts'
@@ -29,7 +28,7 @@ export class Http1Response extends ServerResponse<Http1Request> {
 export interface Http1Owner {
   readonly context: ExchangeContext
   readonly connection: ClientConnection
-  readonly limits: HeadLimits
+  readonly limits: RequestLimits
   /** Value of the `keep-alive` field: how long an idle connection stays open. */
   readonly keepAlive: string
   /** The response has been sent, or can't be sent any more. */

@@ -1,11 +1,10 @@
 import { constants, type ServerHttp2Stream } from 'node:http2'
 import type { Duplex } from 'node:stream'
 import { SdError } from '@sd/core'
-import type { Downstream } from '../exchange/downstream.ts'
+import type { Downstream, RequestLimits } from '../exchange/downstream.ts'
 import { Exchange } from '../exchange/exchange.ts'
 import type { ExchangeContext } from '../exchange/exchange-context.ts'
 import { hasField } from '../exchange/field-list.ts'
-import type { HeadLimits } from '../exchange/request-fields.ts'
 import type { ClientConnection } from '../listener/connection.ts'
 import { readAccepted, readExtendedConnect } from './extended-connect.ts'
 import { expectsContinue, readHead, toFields, toHead } from './http2-fields.ts'
@@ -17,7 +16,7 @@ const { NGHTTP2_CANCEL, NGHTTP2_INTERNAL_ERROR, NGHTTP2_NO_ERROR } = constants
 export interface Http2Owner {
   readonly context: ExchangeContext
   readonly connection: ClientConnection
-  readonly limits: HeadLimits
+  readonly limits: RequestLimits
   /** Pushes a response to this request. @param raw its fields, pseudo-header fields first */
   push(parent: ServerHttp2Stream, raw: readonly string[]): void
   /** The stream is closed. @param isCancelled whether the client has reset it before its response was complete */

@@ -326,6 +326,21 @@ test.each<[string, OutgoingHttpHeaders, number]>([
   }
 })
 
+test('a body that keeps coming, but too slowly, gets 408, and the connection stays', async () => {
+  const { port } = await startEdge(
+    { http1: (request, response) => (request.method === 'POST' ? request.resume() : response.end('ok')) },
+    { limits: { minBodyRate: { bytesPerSecond: 1_000, windowMs: 300 } } },
+  )
+  const session = connectTo(port)
+  const stream = session.request({ ':path': '/', ':method': 'POST' })
+  const timer = setInterval(() => stream.writable && stream.write('a'), 20)
+  const { status, body } = await receive(stream)
+  clearInterval(timer)
+  expect(status).toBe(408)
+  expect(body).toContain('too slowly')
+  expect((await get(session)).body).toBe('ok')
+})
+
 const { NGHTTP2_ENHANCE_YOUR_CALM: calm, NGHTTP2_INTERNAL_ERROR: internal } = constants
 
 function cancelled(index: number): Buffer {

@@ -2,8 +2,8 @@ import type { RateLimiter } from '@sd/core'
 import type { AffinityKey } from '../affinity/affinity-keys.ts'
 import { createCookieFilter } from '../affinity/cookie-field.ts'
 import { RouteAffinity } from '../affinity/route-affinity.ts'
-import { createFilters } from '../filters/create-filters.ts'
-import type { FilterFactory, GatewayFilter } from '../filters/filter.ts'
+import { createFilters, type FilterParts } from '../filters/create-filters.ts'
+import type { GatewayFilter } from '../filters/filter.ts'
 import { FilterSet } from '../filters/filter-set.ts'
 import { compileHeaderRules } from '../filters/header-rules.ts'
 import { createConcurrencyFilter, createRateFilter } from '../filters/limit-filters.ts'
@@ -20,8 +20,7 @@ import { compilePathRule } from './path-rewrite.ts'
 import { createWeightedChoice } from './weighted-choice.ts'
 
 /** What routes are made of, from the options of the gateway. */
-export interface TableParts {
-  readonly filters: Readonly<Record<string, FilterFactory>>
+export interface TableParts extends FilterParts {
   readonly rateLimiters: Readonly<Record<string, RateLimiter>>
   readonly affinityKeys: readonly AffinityKey[]
   readonly protocols: readonly GatewayProtocol[]
@@ -42,7 +41,7 @@ export interface RouteScope {
 /** Prepares a route for requests. What its filters refuse goes to `problems`. */
 export function compileRoute(spec: RouteSpec, { path, parts, kept, problems, cookies }: RouteScope): CompiledRoute {
   const { rewrite, match, mirror, headers } = spec
-  const userFilters = kept ?? new FilterSet(createFilters(spec, path, parts.filters, problems))
+  const userFilters = kept ?? new FilterSet(createFilters(spec, path, parts, problems))
   return {
     spec,
     userFilters,

@@ -2,7 +2,7 @@ import { isIP } from 'node:net'
 import { checkBoolean, checkDuration, checkInteger, checkName, checkText, invalidError } from '@sd/core'
 import { checkPemSource } from '@sd/tls'
 import { checkHost } from './check-match.ts'
-import { by, type Check, listOf, object, oneOf } from './checks.ts'
+import { by, type Check, listOf, minBodyRate, object, oneOf } from './checks.ts'
 import type { ListenerCertificate, ListenerLimits, ListenerSpec, ListenerTimeouts, ListenerTls } from './table.ts'
 
 const pem = by(checkPemSource)
@@ -58,6 +58,7 @@ const limits = object<ListenerLimits>({
   requestsPerConnection: integer(1, Number.MAX_SAFE_INTEGER),
   streamsPerConnection: integer(1, 2 ** 31 - 1),
   cancelledStreams: integer(1, Number.MAX_SAFE_INTEGER),
+  minBodyRate,
 })
 
 const timeouts = object<ListenerTimeouts>({

@@ -10,7 +10,7 @@ import {
   invalidError,
 } from '@sd/core'
 import { checkFieldName, checkFieldValue, checkMatch, checkPathTemplate, uniqueNames } from './check-match.ts'
-import { by, type Check, listOf, object, oneOf, recordOf } from './checks.ts'
+import { by, type Check, listOf, minBodyRate, object, oneOf, recordOf } from './checks.ts'
 import type {
   AffinitySpec,
   DirectResponse,
@@ -107,6 +107,7 @@ const limits = object<RouteLimits>({
   concurrency: integer(1, 1_000_000),
   rate: object<RouteRateLimit>({ limiter: name, key: rateKey }, ['limiter']),
   replayBytes: integer(0, 67_108_864),
+  minBodyRate,
 })
 
 /** Prefixes of cookie names have a meaning for browsers: `__Host-` wants Secure and the path `/`. */

@@ -1,5 +1,6 @@
-import { checkKnownKeys, checkObject, checkOneOf, invalidError } from '@sd/core'
+import { checkDuration, checkInteger, checkKnownKeys, checkObject, checkOneOf, invalidError } from '@sd/core'
 import type { Problems } from './problems.ts'
+import type { MinBodyRate } from './table.ts'
 
 /** Checks the value at a path of a table. What is wrong with it goes to `problems`. */
 export type Check = (path: string, value: unknown, problems: Problems) => void
@@ -71,6 +72,12 @@ export function listOf(check: Check, { min = 0, max }: { readonly min?: number; 
     }
   }
 }
+
+/** A rate of request bodies, of a listener or a route. */
+export const minBodyRate: Check = object<MinBodyRate>({
+  bytesPerSecond: by((path, value) => checkInteger(path, value, { min: 0, max: 1_073_741_824 })),
+  windowMs: by((path, value) => checkDuration(path, value, 1)),
+})
 
 function join(path: string, key: string): string {
   return path === '' ? key : `${path}.${key}`

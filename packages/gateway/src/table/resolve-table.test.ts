@@ -127,6 +127,8 @@ test.each([
   [{ proxyProtocol: 'optional' }, 'proxyProtocol'],
   [{ limits: { headers: 0 } }, 'limits.headers'],
   [{ timeouts: { headersMs: 0 } }, 'timeouts.headersMs'],
+  [{ limits: { minBodyRate: { bytesPerSecond: -1 } } }, 'limits.minBodyRate.bytesPerSecond'],
+  [{ limits: { minBodyRate: { windowMs: 0 } } }, 'limits.minBodyRate.windowMs'],
 ])('a listener with %o is refused at %s', (listener, field) => {
   const { problems } = checkTable({ listeners: [{ ...listeners[0], ...listener }], routes: [] }, names)
   expect(problems.map((problem) => problem.field)).toEqual([`listeners[0].${field}`])

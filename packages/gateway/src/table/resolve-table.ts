@@ -10,15 +10,18 @@ import { checkListenerProtocols } from './check-streams.ts'
 import { type Check, listOf, object } from './checks.ts'
 import { copyData } from './copy-data.ts'
 import { Problems } from './problems.ts'
-import type { GatewayTable, ListenerLimits, ListenerSpec, ListenerTimeouts, RouteSpec } from './table.ts'
+import type { GatewayTable, ListenerLimits, ListenerSpec, ListenerTimeouts, MinBodyRate, RouteSpec } from './table.ts'
 
 /** A listener with its defaults. */
 export interface ResolvedListener extends ListenerSpec {
   readonly host: string
   readonly port: number
-  readonly limits: Required<ListenerLimits>
+  readonly limits: ResolvedLimits
   readonly timeouts: Required<ListenerTimeouts>
 }
+
+/** Limits of a listener with their defaults. */
+export type ResolvedLimits = Required<ListenerLimits> & { readonly minBodyRate: Required<MinBodyRate> }
 
 /** A table that has been checked, with its defaults. It shares no object with the one that was given. */
 export interface ResolvedTable {
@@ -42,7 +45,7 @@ export interface TableWarning {
   readonly message: string
 }
 
-const defaultLimits: Required<ListenerLimits> = {
+const defaultLimits: ResolvedLimits = {
   headerBytes: 16_384,
   headers: 100,
   pathLength: 8_192,
@@ -51,6 +54,8 @@ const defaultLimits: Required<ListenerLimits> = {
   requestsPerConnection: 10_000,
   streamsPerConnection: 128,
   cancelledStreams: 256,
+  // The rate is that of Kestrel.
+  minBodyRate: { bytesPerSecond: 240, windowMs: 20_000 },
 }
 
 const defaultTimeouts: Required<ListenerTimeouts> = {
@@ -79,10 +84,15 @@ export function checkTable(table: unknown, names: TableNames = {}): TableReport 
   return { problems: problems.errors, warnings }
 }
 
+/** Filters that are only checked send no requests. */
+async function notFetching(): Promise<never> {
+  throw new SdError('SD_UNAVAILABLE', 'The gateway has not started')
+}
+
 /** All routes are sound here, so that their places are those in the table. */
 function checkFilters(routes: readonly RouteSpec[], { filters = {} }: TableNames, problems: Problems): void {
   for (const [index, route] of routes.entries()) {
-    new FilterSet(createFilters(route, `routes[${index}]`, filters, problems)).retire()
+    new FilterSet(createFilters(route, `routes[${index}]`, { filters, fetch: notFetching }, problems)).retire()
   }
 }
 
@@ -200,7 +210,11 @@ function resolveListener(spec: ListenerSpec, index: number): ResolvedListener {
   return {
     ...spec,
     ...readAddress(`listeners[${index}].address`, spec.address),
-    limits: { ...defaultLimits, ...spec.limits },
+    limits: {
+      ...defaultLimits,
+      ...spec.limits,
+      minBodyRate: { ...defaultLimits.minBodyRate, ...spec.limits?.minBodyRate },
+    },
     timeouts: { ...defaultTimeouts, ...spec.timeouts },
   }
 }

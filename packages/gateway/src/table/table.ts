@@ -97,6 +97,19 @@ export interface ListenerLimits {
   readonly streamsPerConnection?: number
   /** Requests that an HTTP/2 client may cancel within ten seconds; its connection is closed with more. @default 256 */
   readonly cancelledStreams?: number
+  /** How fast request bodies must arrive. @default 240 bytes per second over 20 seconds */
+  readonly minBodyRate?: MinBodyRate
+}
+
+/**
+ * The least rate at which a client must send a request body, until the response begins; a slower request gets 408. Time in which
+ * the gateway itself does not read is left out.
+ */
+export interface MinBodyRate {
+  /** 0 for no minimum. @default 240 */
+  readonly bytesPerSecond?: number
+  /** Time over which the rate is measured, in milliseconds, which is also the time that a body has at first. @default 20_000 */
+  readonly windowMs?: number
 }
 
 /** Time limits of a listener, in milliseconds. */
@@ -289,6 +302,8 @@ export interface RouteLimits {
   readonly rate?: RouteRateLimit
   /** Bytes of a request body that are kept for another attempt. @default 65_536 (64 KiB) */
   readonly replayBytes?: number
+  /** How fast request bodies must arrive. @default the listener's */
+  readonly minBodyRate?: MinBodyRate
 }
 
 /** A rate limit of a route. */

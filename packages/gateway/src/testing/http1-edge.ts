@@ -6,6 +6,7 @@ import { subscribeTelemetry, type TelemetryEvents } from '@sd/core'
 import { createDiscovery } from '@sd/discovery'
 import { createStaticRegistry } from '@sd/registry-static'
 import { onTestFinished, vi } from 'vitest'
+import { BodyPaces } from '../exchange/body-pace.ts'
 import type { ExchangeContext } from '../exchange/exchange-context.ts'
 import { UpgradedConnections } from '../exchange/upgraded-connections.ts'
 import type { GatewayFilter } from '../filters/filter.ts'
@@ -81,6 +82,7 @@ export async function startEdge(options: EdgeOptions = {}): Promise<Edge> {
     pseudonym: options.name ?? 'edge-under-test',
     table: () => compiled,
     openExchanges,
+    paces: new BodyPaces(),
     upgraded: new UpgradedConnections(),
     replies: new Set(),
     upgrades: new Map(upgrades.map((upgrade) => [upgrade.name, upgrade])),

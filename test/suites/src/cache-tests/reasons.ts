@@ -2,7 +2,6 @@ import type { Reason } from '../list.ts'
 
 /** Files about other subjects. */
 export const outOfScope: readonly Reason[] = [
-  { file: /cdn-cache-control/, because: 'targeted fields (RFC 9213) have no effect' },
   { file: /interim/, because: 'its client for 1xx responses also waits without end when it is connected to its own server' },
 ]
 
@@ -14,6 +13,7 @@ export const exclusions: readonly Reason[] = [
     because: 'of two directives the first is valid, also if it makes the response stale',
   },
   { file: /cc-parse/, test: /decimal|a100|100a/, because: 'an invalid value makes the response stale (RFC 9111, 4.2.1)' },
+  { file: /cdn/, test: /case-insensitive/, because: 'names in a structured field are in lower case (RFC 9651, 3.2)' },
   { file: /age-parse/, test: /parameter/, because: 'an invalid age is ignored (RFC 9111, 5.1)' },
   { file: /cc-response|headers/, test: /omit-headers/, because: 'no-cache with field names is treated as without them' },
   { file: /stale/, test: /warning/, because: 'RFC 9111 has removed the warning field' },

@@ -80,7 +80,7 @@ async function start(checkout: string): Promise<() => Promise<void>> {
     filters: { cache },
     table: {
       listeners: [{ name: 'edge', address: '127.0.0.1:0' }],
-      routes: [{ name: 'tests', forward: { service: 'tests' }, filters: [{ filter: 'cache' }] }],
+      routes: [{ name: 'tests', forward: { service: 'tests' }, filters: [{ filter: 'cache', targets: ['cdn-cache-control'] }] }],
     },
   })
   base = `http://127.0.0.1:${gateway.addresses[0]?.port}`
