@@ -1,6 +1,8 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { createFleet } from '@sd/fleet'
+import { createMemoryRegistry } from '@sd/registry-memory'
 import { eventually } from '@sd/testing'
 import express from 'express'
 import fastify from 'fastify'
@@ -127,6 +129,31 @@ describe('the model', () => {
     expect(await get(console, 'api/events')).toMatchObject({ status: 503 })
     expect(await get(console, 'api/model')).toMatchObject({ status: 200 })
   })
+})
+
+test('a fleet of @sd/fleet is shown as it is', async () => {
+  const registry = createMemoryRegistry()
+  const fleet = createFleet({ source: registry, intervalMs: 100 })
+  const server = await serveDashboard({ fleet, authenticate, port: 0 })
+  onTestFinished(async () => {
+    await server.close()
+    await fleet.close()
+    await registry.close()
+  })
+  await registry.register({ service: 'orders', id: 'orders-0', address: '127.0.0.1', port: 8080, needs: ['stock'] })
+  await eventually(
+    async () =>
+      expect(await get(server, 'api/model')).toMatchObject({
+        body: {
+          services: [{ service: 'orders', instances: [{ instanceId: 'orders-0' }] }, { service: 'stock' }],
+          edges: [{ from: 'orders', to: 'stock' }],
+        },
+      }),
+    limitMs,
+  )
+  expect(await get(server, 'api/explain?service=orders')).toMatchObject({ status: 200, body: { isRegistered: true } })
+  expect(await get(server, 'api/history?service=orders')).toMatchObject({ status: 200, body: { points: expect.any(Array) } })
+  expect(await get(server, 'api/ask?process=none&path=/slow')).toMatchObject({ status: 404 })
 })
 
 describe('configuration', () => {

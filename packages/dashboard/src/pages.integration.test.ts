@@ -332,7 +332,7 @@ describe.runIf(chromium)('the pages in Chromium', () => {
     expect(await page.getByRole('columnheader', { name: 'Calls/s' }).getAttribute('aria-sort')).toBe('descending')
   })
 
-  test('a server that went away is reported, and the page goes on by itself', async () => {
+  test('a server that is unreachable is reported, and the page goes on by itself', async () => {
     const console = await start()
     const { page } = await open(console)
     await page.getByText('live', { exact: false }).first().waitFor()

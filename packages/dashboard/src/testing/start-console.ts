@@ -39,7 +39,7 @@ export interface TestConsole extends AsyncDisposable {
   readonly port: number
   /** Address of the page. */
   readonly url: string
-  /** Stops listening, as a server that went away. */
+  /** Stops listening, as a server that is unreachable. */
   stop(): Promise<void>
   /** Listens again on the same port. */
   start(): Promise<void>

@@ -193,7 +193,7 @@ function SilenceDialog({
       onClose={close}
     >
       <p>
-        Nobody is notified about <Text of={`${rule} ${describeLabels(labels)}`} /> until it ends. The alert stays visible here.
+        No one is notified about <Text of={`${rule} ${describeLabels(labels)}`} /> until it ends. The alert stays visible here.
       </p>
       <label>
         For
