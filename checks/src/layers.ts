@@ -47,8 +47,7 @@ const layers: readonly (readonly string[])[] = [
   ],
   // Compositions of all of them.
   ['packages/{app,decorators,fleet,gateway-document}'],
-  ['packages/dashboard'],
-  ['packages/gateway-server'],
+  ['packages/{dashboard,gateway-server}'],
   // Frameworks, on that, and the command line, which writes services for them.
   ['packages/{cli,fastify,nestjs}'],
   // What the example apps share.

@@ -28,7 +28,7 @@ const budgets: Readonly<Record<string, Budget>> = {
   'adapter-kit': { packed: 60_000, bundled: 16_000 },
   'breaker-kit': { packed: 25_000, bundled: 8_000 },
   'rate-limit-kit': { packed: 20_000, bundled: 6_000 },
-  dashboard: { packed: 130_000, bundled: 14_000, page: 60_000 },
+  dashboard: { packed: 105_000, bundled: 14_000, page: 60_000 },
   fleet: { packed: 80_000, bundled: 30_000 },
   client: { packed: 160_000, bundled: 50_000 },
   admin: { packed: 52_000, bundled: 17_000 },

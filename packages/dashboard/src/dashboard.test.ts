@@ -1,6 +1,10 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { type AdminAlerts, serveAdmin } from '@sd/admin'
+import { ADMIN_PORT } from '@sd/core'
+import { createFleet, type FleetModel } from '@sd/fleet'
+import { createMemoryRegistry } from '@sd/registry-memory'
 import { eventually } from '@sd/testing'
 import express from 'express'
 import fastify from 'fastify'
@@ -127,6 +131,87 @@ describe('the model', () => {
     expect(await get(console, 'api/events')).toMatchObject({ status: 503 })
     expect(await get(console, 'api/model')).toMatchObject({ status: 200 })
   })
+})
+
+test('a fleet of @sd/fleet is shown as it is', async () => {
+  const registry = createMemoryRegistry()
+  const fleet = createFleet({ source: registry, intervalMs: 100 })
+  const server = await serveDashboard({ fleet, authenticate, port: 0 })
+  onTestFinished(async () => {
+    await server.close()
+    await fleet.close()
+    await registry.close()
+  })
+  await registry.register({ service: 'orders', id: 'orders-0', address: '127.0.0.1', port: 8080, needs: ['stock'] })
+  await eventually(
+    async () =>
+      expect(await get(server, 'api/model')).toMatchObject({
+        body: {
+          services: [{ service: 'orders', instances: [{ instanceId: 'orders-0' }] }, { service: 'stock' }],
+          edges: [{ from: 'orders', to: 'stock' }],
+        },
+      }),
+    limitMs,
+  )
+  expect(await get(server, 'api/explain?service=orders')).toMatchObject({ status: 200, body: { isRegistered: true } })
+  expect(await get(server, 'api/history?service=orders')).toMatchObject({ status: 200, body: { points: expect.any(Array) } })
+  expect(await get(server, 'api/ask?process=none&path=/slow')).toMatchObject({ status: 404 })
+})
+
+test('a real process is shown, asked and changed through its admin endpoint', async () => {
+  const registry = createMemoryRegistry()
+  const silenced: unknown[] = []
+  const alerts: AdminAlerts = {
+    state: () => ({ rules: [] }),
+    silence(options) {
+      silenced.push(options)
+      return { id: 's1', endsAt: 1 }
+    },
+    expireSilence: (id) => id === 's1',
+    enableRule: () => false,
+  }
+  const registration = await registry.register({
+    service: 'orders',
+    id: 'orders-0',
+    address: '127.0.0.1',
+    port: 8080,
+    ports: { [ADMIN_PORT]: 1 },
+  })
+  const admin = await serveAdmin({ port: 0, controls: { alerts, registrations: [registration] }, onAudit: () => undefined })
+  await registration.update({ ports: { [ADMIN_PORT]: admin.port } })
+  const fleet = createFleet({ source: registry, intervalMs: 100 })
+  const console = await start({ fleet })
+  onTestFinished(async () => {
+    await fleet.close()
+    await admin.close()
+    await registry.close()
+  })
+  let processId = ''
+  await eventually(async () => {
+    const { processes } = (await get(console, 'api/model')).body as FleetModel
+    expect(processes).toMatchObject([{ state: 'answers', controls: expect.arrayContaining(['alerts', 'draining']) }])
+    processId = processes[0]?.processId ?? ''
+  }, limitMs)
+  for (const path of ['/calls', '/config', '/edges', '/endpoints', '/gateways', '/health', '/lifecycle', '/samples', '/slow'])
+    expect([path, (await get(console, `api/ask?process=${processId}&path=${path}`)).status]).toEqual([path, 200])
+  expect(await get(console, `api/ask?process=${processId}&path=/config&value=db.pool.size`)).toMatchObject({
+    status: 200,
+    body: { answers: [] },
+  })
+  expect(await change(console, { action: 'alerts.silence', processId, rule: 'panic', durationMs: 60_000 })).toMatchObject({
+    status: 200,
+  })
+  expect(silenced).toMatchObject([{ rule: 'panic', durationMs: 60_000, comment: expect.stringContaining('a drill (ann)') }])
+  expect(await change(console, { action: 'alerts.unsilence', processId, id: 's1' })).toMatchObject({ status: 200 })
+  expect(await change(console, { action: 'alerts.unsilence', processId, id: 's2' })).toMatchObject({ status: 404 })
+  expect(await change(console, { action: 'draining', processId, draining: true })).toMatchObject({ status: 200 })
+  await eventually(
+    async () =>
+      expect((await get(console, 'api/model')).body).toMatchObject({ services: [{ instances: [{ health: 'draining' }] }] }),
+    limitMs,
+  )
+  const refused = await change(console, { action: 'breaker', processId, service: 'stock', state: 'open' })
+  expect(refused).toMatchObject({ status: 405, body: { error: { code: 'SD_UNSUPPORTED' } } })
 })
 
 describe('configuration', () => {

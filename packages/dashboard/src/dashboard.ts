@@ -109,14 +109,19 @@ export function assembleDashboard(
 
   async function respond(path: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
     try {
-      checkHost(hosts, request.headers.host ?? String(request.headers[':authority'] ?? ''))
+      checkHost(hosts, request)
       if (isClosed) throw new SdError('SD_CLOSED', 'The dashboard is closed')
       const { method } = request
       if (method === 'GET' || method === 'HEAD') await get(path, request, response)
       else if (method === 'POST') await post(path, request, response)
       else throw new Refusal(405, 'Only GET is possible here', { allow: 'GET, HEAD' })
     } catch (error) {
-      sendError(response, error)
+      try {
+        sendError(response, error)
+      } catch {
+        // Other code has written to the response. The application must go on.
+        response.destroy()
+      }
     }
   }
 

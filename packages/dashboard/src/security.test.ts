@@ -327,7 +327,7 @@ test('9. bodies, parameters and names have limits', async () => {
 })
 
 describe('10. changes are audited', () => {
-  test('who, when, from where, what, why, before and after', async () => {
+  test('the user, the time, the address, the change, the reason, before and after', async () => {
     const console = await start({ write: true, now: () => 42 })
     const cookie = await logIn(console)
     const { status } = await send(console, '/api/changes', { method: 'POST', headers: { ...page, cookie }, body: rollback })

@@ -1,6 +1,6 @@
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { checkFunction, checkInteger, checkName, checkObject, invalidError, toSdError } from '@sd/core'
+import { checkFunction, checkInteger, checkName, checkObject, guardListener, invalidError, toSdError } from '@sd/core'
 import { assembleDashboard } from './dashboard.ts'
 import { type DashboardOptions, resolveDashboardOptions } from './options.ts'
 import { resolveAuthentication } from './security/authentication.ts'
@@ -44,7 +44,7 @@ export async function serveDashboard(options: ServeDashboardOptions): Promise<Da
   } = checkObject('options', options) as unknown as ServeDashboardOptions
   const port = checkInteger('port', wantedPort ?? 7070, { min: 0, max: 65_535 })
   const host = checkName('host', wantedHost ?? '127.0.0.1')
-  const show = checkFunction('onCode', onCode ?? printCode)
+  const show = guardListener('onCode', checkFunction('onCode', onCode ?? printCode))
   if (!authenticate && !isLoopback(host))
     throw invalidError('authenticate', authenticate, `a way to authenticate, because ${host} is not loopback`)
   const name = host.includes(':') ? `[${host}]` : host

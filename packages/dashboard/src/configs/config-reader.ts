@@ -109,32 +109,31 @@ export function createConfigReader(configs: readonly DashboardConfigs[]): Config
         }),
       }
     },
-    async diff({ source, key, from, to }, signal) {
+    diff({ source, key, from, to }, signal) {
       const history = own('history', key, find(source).histories)
-      return limit(`comparing versions of ${key}`, signal, async (limited) => {
-        const text = describeEncryptedIn(await history.diffText(from, to, { signal: limited }))
-        try {
-          const values = await history.diff(from, to, { signal: limited })
-          return {
-            text,
-            values: values.map(({ path, kind, before, after }) => ({
-              path,
-              kind,
-              ...(before !== undefined && { before: showEncrypted(before) }),
-              ...(after !== undefined && { after: showEncrypted(after) }),
-            })),
-          }
-        } catch (error) {
-          // A version that can't be parsed has lines, but no values.
-          if (error instanceof SdError && (error.code === 'SD_MALFORMED' || error.code === 'SD_TOO_LARGE')) return { text }
-          throw error
-        }
-      })
+      return limit(`comparing versions of ${key}`, signal, (limited) => compare(history, from, to, limited))
     },
   }
 }
 
 type EntryHead = Pick<ConfigEntry, 'key'> & { readonly revision?: string | undefined }
+
+/** Compares two versions, as text and as values. A version that can't be parsed has lines, but no values. */
+async function compare(history: DashboardHistory, from: number, to: number, signal: AbortSignal): Promise<ConfigDiffAnswer> {
+  const text = describeEncryptedIn(await history.diffText(from, to, { signal }))
+  try {
+    const values = (await history.diff(from, to, { signal })).map(({ path, kind, before, after }) => ({
+      path,
+      kind,
+      ...(before !== undefined && { before: showEncrypted(before) }),
+      ...(after !== undefined && { after: showEncrypted(after) }),
+    }))
+    return { text, values }
+  } catch (error) {
+    if (error instanceof SdError && (error.code === 'SD_MALFORMED' || error.code === 'SD_TOO_LARGE')) return { text }
+    throw error
+  }
+}
 
 /** The entries, and those that were deleted and have a history: they can be restored. */
 function withDeleted({ histories = {} }: DashboardConfigs, entries: readonly ConfigEntry[]): readonly EntryHead[] {

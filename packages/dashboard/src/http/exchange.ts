@@ -121,8 +121,7 @@ function readText(request: IncomingMessage): Promise<string> {
     }
     function take(chunk: Buffer): void {
       size += chunk.length
-      if (size > longestBody)
-        end(() => reject(new Refusal(413, `The body is longer than ${longestBody} bytes`, { connection: 'close' })))
+      if (size > longestBody) end(() => reject(new Refusal(413, `The body is longer than ${longestBody} bytes`)))
       else chunks.push(chunk)
     }
     const finish = (): void => end(() => resolve(Buffer.concat(chunks).toString('utf8')))

@@ -11,7 +11,7 @@ import { Refusal, readJson, sendJson } from './exchange.ts'
 /** Longest user or secret that is checked. */
 const longestCredential = 1_000
 
-/** Who the users are: logins, logouts, sessions. */
+/** The users: logins, logouts, sessions. */
 export interface Logins {
   /** The user of a request; `undefined` without one. */
   identify(request: IncomingMessage): Promise<Principal | undefined>

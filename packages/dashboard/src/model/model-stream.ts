@@ -61,23 +61,12 @@ export function createModelStream(fleet: DashboardFleet, onError: (error: unknow
     response.destroy()
   }
 
-  async function follow({ signal }: AbortController): Promise<void> {
-    while (!signal.aborted) {
-      try {
-        for await (const model of fleet.watch({ signal })) take(model)
-      } catch (error) {
-        if (!signal.aborted) report(error)
-      }
-      if (!signal.aborted) await new Promise((resolve) => setTimeout(resolve, restartMs).unref())
-    }
-  }
-
   function use(): void {
     lastUse = performance.now()
     if (following || isClosed) return
     take(fleet.model)
     following = new AbortController()
-    void follow(following)
+    void follow(fleet, following.signal, take, report)
     beat = setInterval(tick, beatMs)
     beat.unref()
   }
@@ -130,5 +119,22 @@ export function createModelStream(fleet: DashboardFleet, onError: (error: unknow
       for (const response of streams.keys()) response.end()
       streams.clear()
     },
+  }
+}
+
+/** Takes each model of a fleet, and begins again after an error, until the signal is aborted. */
+async function follow(
+  fleet: DashboardFleet,
+  signal: AbortSignal,
+  take: (model: FleetModel) => void,
+  report: (error: unknown) => void,
+): Promise<void> {
+  while (!signal.aborted) {
+    try {
+      for await (const model of fleet.watch({ signal })) take(model)
+    } catch (error) {
+      if (!signal.aborted) report(error)
+    }
+    if (!signal.aborted) await new Promise((resolve) => setTimeout(resolve, restartMs).unref())
   }
 }

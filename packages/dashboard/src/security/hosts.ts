@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http'
 import { checkName, invalidError } from '@sd/core'
 import { Refusal } from '../http/exchange.ts'
 
@@ -16,8 +17,8 @@ export function resolveHosts(hosts: readonly string[] | undefined): ReadonlySet<
  *
  * @throws Refusal 421
  */
-export function checkHost(hosts: ReadonlySet<string>, given: string | undefined): void {
-  const host = (given ?? '').toLowerCase()
+export function checkHost(hosts: ReadonlySet<string>, request: IncomingMessage): void {
+  const host = hostOf(request).toLowerCase()
   if (hosts.has(host) || hosts.has(hostName(host))) return
   const shown = host.slice(0, 255)
   throw new Refusal(
@@ -26,9 +27,14 @@ export function checkHost(hosts: ReadonlySet<string>, given: string | undefined)
   )
 }
 
+/** The host that a request is for; HTTP/2 has it in `:authority`. */
+export function hostOf({ headers }: IncomingMessage): string {
+  return headers.host ?? String(headers[':authority'] ?? '')
+}
+
 /** Whether a Host header names this machine itself. */
-export function isLoopbackHost(given: string | undefined): boolean {
-  return loopback.includes(hostName((given ?? '').toLowerCase()))
+export function isLoopbackHost(request: IncomingMessage): boolean {
+  return loopback.includes(hostName(hostOf(request).toLowerCase()))
 }
 
 function hostName(host: string): string {

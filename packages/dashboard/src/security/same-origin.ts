@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { Refusal } from '../http/exchange.ts'
+import { hostOf } from './hosts.ts'
 
 /**
  * Refuses requests that a page of another origin made. Cookies with SameSite=Strict are not enough: pages on other ports of a
@@ -7,10 +8,11 @@ import { Refusal } from '../http/exchange.ts'
  *
  * @throws Refusal 403
  */
-export function checkOrigin({ headers }: IncomingMessage): void {
+export function checkOrigin(request: IncomingMessage): void {
+  const { headers } = request
   const site = headers['sec-fetch-site']
   if (site !== undefined && site !== 'same-origin' && site !== 'none') throw foreign()
-  if (headers.origin !== undefined && !isOwnOrigin(headers.origin, headers.host)) throw foreign()
+  if (headers.origin !== undefined && !isOwnOrigin(headers.origin, hostOf(request))) throw foreign()
 }
 
 /**
@@ -29,8 +31,8 @@ export function checkChange(request: IncomingMessage): void {
     throw new Refusal(403, 'Want the header field sec-fetch-site or origin, as browsers send it')
 }
 
-function isOwnOrigin(origin: string, host: string | undefined): boolean {
-  return host !== undefined && URL.canParse(origin) && new URL(origin).host === host.toLowerCase()
+function isOwnOrigin(origin: string, host: string): boolean {
+  return URL.canParse(origin) && new URL(origin).host === host.toLowerCase()
 }
 
 function foreign(): Refusal {

@@ -66,8 +66,8 @@ function cookieName(request: IncomingMessage): string {
   return isPlainLoopback(request) ? `sd-${request.socket.localPort ?? 0}` : '__Host-sd'
 }
 
-function isPlainLoopback({ socket, headers }: IncomingMessage): boolean {
-  return (socket as { readonly encrypted?: boolean }).encrypted !== true && isLoopbackHost(headers.host)
+function isPlainLoopback(request: IncomingMessage): boolean {
+  return (request.socket as { readonly encrypted?: boolean }).encrypted !== true && isLoopbackHost(request)
 }
 
 function writeCookie(request: IncomingMessage, value: string, maxAgeS: number): string {

@@ -46,7 +46,7 @@ function alertsOf({ startsAt, faults, silences, at }: Script): AlertsAnswer {
     rules: [
       {
         name: 'panic',
-        metric: 'sd_cluster_panic',
+        metric: 'sd_breaker_state',
         condition: '==',
         threshold: 1,
         durationMs: 30_000,
@@ -55,7 +55,7 @@ function alertsOf({ startsAt, faults, silences, at }: Script): AlertsAnswer {
       },
       {
         name: 'errors',
-        metric: 'sd_calls_failed',
+        metric: 'sd_calls_total',
         condition: '>',
         threshold: 0.05,
         severity: 'warning',

@@ -1,5 +1,5 @@
 import { type AlertsAnswer, SdError } from '@sd/core'
-import type { FleetModel } from '@sd/fleet'
+import type { FleetModel, ServiceFinding } from '@sd/fleet'
 import type { DashboardFleet } from '../fleet-interface.ts'
 import { type Fault, moving, traffic } from './script.ts'
 import { answerOf } from './script-answers.ts'
@@ -98,26 +98,7 @@ export function createScriptedFleet(options: ScriptedFleetOptions = {}): Scripte
       at += ms
       publish()
     },
-    async explain(service) {
-      if (!model.services.some((one) => one.service === service)) throw new SdError('SD_NOT_FOUND', `No service ${service}`)
-      const asked = model.processes.filter(({ name }) => name === 'shop-0' || name === 'reports')
-      return {
-        service,
-        at,
-        isRegistered: true,
-        text: `${service} gets traffic`,
-        instances: [],
-        omittedCallers: 0,
-        problems: [],
-        callersDiffer: false,
-        callers: asked.map(({ processId, name }) => ({
-          processId,
-          caller: name,
-          traffic: traffic(48, 25),
-          calls: { service, balancer: 'p2c', operations: [], policies: [], settings: { timeoutMs: 3_000, retries: 2 } },
-        })),
-      }
-    },
+    explain: async (service) => findingOf(service, model),
     async ask(processId, path, query = {}) {
       const process = model.processes.find((one) => one.processId === processId)
       if (!process) throw new SdError('SD_NOT_FOUND', `No process ${processId}`)
@@ -140,5 +121,26 @@ export function createScriptedFleet(options: ScriptedFleetOptions = {}): Scripte
         meanMs: 24,
         p99Ms: moving(60, at - (60 - index) * 5_000, 2),
       })),
+  }
+}
+
+function findingOf(service: string, { at, services, processes }: FleetModel): ServiceFinding {
+  if (!services.some((one) => one.service === service)) throw new SdError('SD_NOT_FOUND', `No service ${service}`)
+  const asked = processes.filter(({ name }) => name === 'shop-0' || name === 'reports')
+  return {
+    service,
+    at,
+    isRegistered: true,
+    text: `${service} gets traffic`,
+    instances: [],
+    omittedCallers: 0,
+    problems: [],
+    callersDiffer: false,
+    callers: asked.map(({ processId, name }) => ({
+      processId,
+      caller: name,
+      traffic: traffic(48, 25),
+      calls: { service, balancer: 'p2c', operations: [], policies: [], settings: { timeoutMs: 3_000, retries: 2 } },
+    })),
   }
 }

@@ -39,7 +39,7 @@ export interface TestConsole extends AsyncDisposable {
   readonly port: number
   /** Address of the page. */
   readonly url: string
-  /** Stops listening, as a server that went away. */
+  /** Stops listening, as a server that is unreachable. */
   stop(): Promise<void>
   /** Listens again on the same port. */
   start(): Promise<void>
@@ -57,13 +57,13 @@ export interface TestConsoleOptions extends Partial<DashboardOptions> {
 /** Starts a dashboard. The token is {@link TOKEN}, and the entry `orders.yaml` has four versions and a canary release. */
 export async function startConsole(options: TestConsoleOptions = {}): Promise<TestConsole> {
   const { page, now, script, before, ...rest } = options
-  const fleet = createScriptedFleet(script)
+  const scripted = createScriptedFleet(script)
   const { source, history, canary } = await createConfig()
   const audit: DashboardAuditEntry[] = []
   const dashboard = assembleDashboard(
     resolveDashboardOptions(
       {
-        fleet,
+        fleet: scripted,
         onAudit: (entry) => void audit.push(entry),
         configs: [{ source, histories: { 'orders.yaml': history }, canaries: { 'orders.yaml': canary } }],
         ...Object.fromEntries(Object.entries(rest).filter(([name]) => name !== 'authenticate')),
@@ -88,7 +88,7 @@ export async function startConsole(options: TestConsoleOptions = {}): Promise<Te
   await start(0)
   const { port } = server.address() as AddressInfo
   return {
-    fleet,
+    fleet: scripted,
     source,
     history,
     audit,

@@ -33,7 +33,7 @@ export function change(wanted: ChangeRequest): Promise<unknown> {
   return post('changes', wanted)
 }
 
-/** Reads who the user is. */
+/** Reads the user and what the page may offer. */
 export function readSession(): Promise<SessionAnswer> {
   return get('session')
 }

@@ -107,8 +107,8 @@ const example = `import { createAlerts, createLogChannel, createPrometheusSource
 
 const alerts = createAlerts({
   source: createPrometheusSource(metrics.register),
-  channels: [createLogChannel()],
-  rules: [{ name: 'panic', metric: 'sd_cluster_panic', condition: '==', threshold: 1, durationMs: 30_000 }],
+  channels: [createLogChannel({ logger: console })],
+  rules: [{ name: 'database', metric: 'sd_database_up', condition: '<', threshold: 1, severity: 'critical' }],
 })`
 
 function ProcessLink({ process: { processId, name } }: { readonly process: FleetProcess }): JSX.Element {
@@ -193,7 +193,7 @@ function SilenceDialog({
       onClose={close}
     >
       <p>
-        Nobody is notified about <Text of={`${rule} ${describeLabels(labels)}`} /> until it ends. The alert stays visible here.
+        No one is notified about <Text of={`${rule} ${describeLabels(labels)}`} /> until it ends. The alert stays visible here.
       </p>
       <label>
         For

@@ -114,22 +114,23 @@ function diffColumn(
   versions: readonly ConfigVersionAnswer[],
   live: ConfigVersionAnswer | undefined,
 ): Column<ConfigVersionAnswer> {
+  const compare = (from: number, until: number): JSX.Element => (
+    <button
+      type="button"
+      aria-label={`Compare version ${from} with ${until}`}
+      onClick={() => setParameters({ from: String(from), to: String(until) })}
+    >
+      {from} → {until}
+    </button>
+  )
   return {
-    name: 'Difference',
+    name: 'Compare',
     cell: ({ version }) => {
       const before = versions.find((one) => one.version < version)
       return (
         <span class="buttons">
-          {before && (
-            <button type="button" onClick={() => setParameters({ from: String(before.version), to: String(version) })}>
-              to {before.version}
-            </button>
-          )}
-          {live && live.version !== version && (
-            <button type="button" onClick={() => setParameters({ from: String(version), to: String(live.version) })}>
-              to the one in effect
-            </button>
-          )}
+          {before && compare(before.version, version)}
+          {live && live.version > version + 1 && compare(version, live.version)}
         </span>
       )
     },

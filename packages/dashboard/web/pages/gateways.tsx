@@ -88,7 +88,9 @@ export function Gateways({ model }: { readonly model: FleetModel }): JSX.Element
             sort: ({ gateway }) => gateway.routes.length,
           },
         ]}
-        empty={<Empty code={example}>No gateway has an admin endpoint. A gateway of @sd/gateway-server has one with:</Empty>}
+        empty={
+          <Empty code={example}>No gateway has an admin endpoint. A gateway of @sd/gateway-server has one by its document:</Empty>
+        }
       />
       {routes.length > 0 && (
         <Section title="Routes" aside={count(routes.length, 'route')}>
@@ -121,6 +123,4 @@ export function Gateways({ model }: { readonly model: FleetModel }): JSX.Element
   )
 }
 
-const example = `admin:
-  port: 9465
-  token: { env: SD_ADMIN_TOKEN }`
+const example = `admin: { address: "0.0.0.0:9465", token: "file:/run/secrets/admin" }`

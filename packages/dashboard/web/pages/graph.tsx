@@ -8,7 +8,7 @@ import { type Graph, graphAround, healthyOf, isFailing, isIdle } from '../data/s
 import { Empty, Section, Status, Text, Title } from '../parts/basics.tsx'
 import { type Column, Table } from '../parts/table.tsx'
 
-/** Nodes that a drawing may have. With more, nobody finds anything in it. */
+/** Nodes that a drawing may have. With more, no one finds anything in it. */
 const mostNodes = 60
 
 /** Who calls whom, and where does it break? */

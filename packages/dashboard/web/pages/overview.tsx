@@ -69,10 +69,11 @@ export function Overview({ model }: { readonly model: FleetModel }): JSX.Element
 
 /** How a process gets an admin endpoint. */
 export const setUp = `import { serveAdmin } from '@sd/admin'
+import { ADMIN_PORT } from '@sd/core'
 
-const admin = await serveAdmin({ authenticate: { token: process.env.SD_ADMIN_TOKEN } })
-// Register it beside the service, so that it is found:
-await registry.register({ service: 'orders', port: 8080, ports: { 'sd-admin': admin.port } })`
+const admin = await serveAdmin({ host: '0.0.0.0', authenticate: { token: process.env.ADMIN_TOKEN } })
+await registry.register({ service: 'orders', address, port: 8080, ports: { [ADMIN_PORT]: admin.port } })
+// An application of @sd/app has it by one option: admin: true`
 
 function describeHealth(services: FleetModel['services']): string {
   const withHealthy = services.filter((service) => healthyOf(service) > 0).length

@@ -61,7 +61,7 @@ export function Service({ model, name }: { readonly model: FleetModel; readonly 
           ['Failed', percent(service.traffic.failedShare)],
           ['p50', latency(service.traffic.p50Ms)],
           ['p99', latency(service.traffic.p99Ms)],
-          ['Called by', <Names key="by" names={service.calledBy} none="nobody with an admin endpoint" />],
+          ['Called by', <Names key="by" names={service.calledBy} none="no process with an admin endpoint" />],
           ['Needs', <Names key="needs" names={service.needs} none="nothing declared" />],
         ]}
       />
