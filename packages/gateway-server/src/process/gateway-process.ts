@@ -2,10 +2,9 @@ import { readFile } from 'node:fs/promises'
 import { isDeepStrictEqual } from 'node:util'
 import type { AdminServer } from '@sd/admin'
 import { createP2cBalancer } from '@sd/balancer-p2c'
-import { type ClientSettings, createHttp1Transport, createServiceClient, type ServiceClient } from '@sd/client'
+import { type ClientSettings, createHttp1Transport, createServiceClient } from '@sd/client'
 import {
   ADMIN_PORT,
-  type ClusterSource,
   invalidError,
   type RateLimiter,
   type ReadOnlyRegistry,
