@@ -115,11 +115,8 @@ function diffColumn(
   live: ConfigVersionAnswer | undefined,
 ): Column<ConfigVersionAnswer> {
   const compare = (from: number, until: number): JSX.Element => (
-    <button
-      type="button"
-      aria-label={`Compare version ${from} with ${until}`}
-      onClick={() => setParameters({ from: String(from), to: String(until) })}
-    >
+    <button type="button" onClick={() => setParameters({ from: String(from), to: String(until) })}>
+      <span class="hidden">Compare </span>
       {from} → {until}
     </button>
   )
