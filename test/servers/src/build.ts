@@ -14,6 +14,7 @@ const toolHints: Readonly<Record<Build['tool'], string>> = {
   cargo: 'Rust with cargo',
   mvn: 'Maven and a JDK 17',
   'apt-get': 'Debian or Ubuntu, or the server itself on PATH',
+  npm: 'npm',
 }
 
 /** Memory for two concurrent builds: each links a program of about 100 MB. */
@@ -99,6 +100,11 @@ async function build({ build: how, version }: Recipe, target: string): Promise<v
       await cp(join(manifests, how.folder), work, { recursive: true })
       const goal = ['dependency:copy-dependencies', `-DoutputDirectory=${target}`]
       await command('mvn', ['--batch-mode', '--quiet', '--strict-checksums', ...goal], work)
+    } else if (how.tool === 'npm') {
+      await cp(join(manifests, how.folder), work, { recursive: true })
+      await command('npm', ['ci', '--no-audit', '--no-fund'], work)
+      await mkdir(target, { recursive: true })
+      await command(process.execPath, ['unpack.mjs'], work, { TMPDIR: target })
     } else {
       await command('apt-get', ['download', ...how.packages], work)
       await command('sh', ['-c', `for package in *.deb; do dpkg -x "$package" "$0"; done`, target], work)

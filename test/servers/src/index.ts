@@ -1,5 +1,6 @@
 export { prepareServers } from './build.ts'
 export { type Certificate, type CertificateSet, createCertificates } from './certificates.ts'
+export { type Chromium, obtainChromium } from './chromium.ts'
 export { type Cluster, type ClusterMember, startConsulCluster, startEtcdCluster, startZooKeeperCluster } from './cluster.ts'
 export { type ConstantLoad, startConstantLoad } from './constant-load.ts'
 export { type ConsulOptions, type ConsulServer, startConsul } from './consul.ts'

@@ -8,6 +8,8 @@ export type Build =
   | { readonly tool: 'mvn'; readonly folder: string }
   /** Debian packages, unpacked without being installed; apt verifies their signatures. */
   | { readonly tool: 'apt-get'; readonly packages: readonly string[] }
+  /** An npm package of the manifest in `manifests/<folder>`, whose lock file pins it. `unpack.mjs` beside it fills the target. */
+  | { readonly tool: 'npm'; readonly folder: string }
 
 /** Description of a server that tests use. */
 export interface Recipe {
@@ -37,6 +39,7 @@ export type ServerName =
   | 'dns'
   | 'prometheus'
   | 'otelcol'
+  | 'chromium'
 
 /** All servers that tests can ask for, the slowest builds first. */
 export const recipes: Readonly<Record<ServerName, Recipe>> = {
@@ -131,5 +134,11 @@ export const recipes: Readonly<Record<ServerName, Recipe>> = {
     version: '2.42',
     file: 'usr/bin/prometheus',
     build: { tool: 'apt-get', packages: ['prometheus'] },
+  },
+  chromium: {
+    name: 'chromium',
+    version: '147',
+    file: 'chromium',
+    build: { tool: 'npm', folder: 'chromium' },
   },
 }
