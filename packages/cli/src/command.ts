@@ -1,4 +1,6 @@
-import type { ReadOnlyRegistry, Registry } from '@sd/core'
+import type { ConfigHistory } from '@sd/config-history'
+import type { ConfigSource, ReadOnlyRegistry, Registry, WritableConfigSource } from '@sd/core'
+import type { FleetReader, HistoryReader, LockReader } from './backends.ts'
 import type { SavedContext } from './contexts/contexts-file.ts'
 import type { Target } from './contexts/target.ts'
 import type { OutputStream } from './output/printer.ts'
@@ -53,6 +55,8 @@ export interface CommandContext {
   readonly env: Readonly<Record<string, string | undefined>>
   /** Working folder, to which paths are relative. */
   readonly cwd: string
+  /** Standard input, for commands that read a text. */
+  readonly input: NodeJS.ReadableStream & { readonly isTTY?: boolean }
   /** Aborts at the time limit of the command, and when it is interrupted. */
   readonly signal: AbortSignal
   /** Current time, in Unix milliseconds. */
@@ -65,6 +69,16 @@ export interface CommandContext {
   savedContext(): Promise<SavedContext | undefined>
   /** Opens a registry for reading, once for each URL; it is closed when the command ends. @param url that of the target by default */
   openSource(url?: string): Promise<ReadOnlyRegistry>
+  /** Opens the configuration, as {@link openSource} opens the registry. @throws SdError `SD_INVALID` if none was chosen */
+  openConfig(): Promise<Pick<ConfigSource, 'name' | 'capabilities' | 'load' | 'watch'>>
+  /** Opens the history of an entry of the configuration, for reading. @throws SdError `SD_UNSUPPORTED` if there is no place for it */
+  openHistory(key: string): Promise<HistoryReader>
+  /** Opens the locks, for reading. @throws SdError `SD_INVALID` if none were chosen */
+  openLock(): Promise<LockReader>
+  /** Opens the model of the registry and its processes. */
+  openFleet(): Promise<FleetReader>
+  /** Type and place of the configuration or of the locks, without credentials. */
+  describePlace(kind: 'config' | 'lock'): Promise<string>
   /** The terminal, if there is someone to ask. */
   readonly terminal:
     | { readonly input: NodeJS.ReadableStream & { readonly isTTY?: boolean }; readonly output: OutputStream }
@@ -77,8 +91,16 @@ export interface CommandContext {
 export interface WriteContext extends CommandContext {
   /** Why the change is made, of `--reason`. */
   readonly reason: string
+  /** Who makes it. */
+  readonly author: string
   /** Opens the registry of the context for writing; it is closed when the command ends. */
   openRegistry(): Promise<Registry>
+  /** Opens the configuration of the context for writing. */
+  openWritableConfig(): Promise<WritableConfigSource>
+  /** Opens the history of an entry for writing. */
+  openWritableHistory(key: string): Promise<ConfigHistory>
+  /** Changes something in a process, which must permit it; the reason and the author are added to the body. @returns its answer */
+  changeProcess(processId: string, path: string, body: object): Promise<unknown>
 }
 
 /** What a command of this kind will do, and how. */
@@ -119,5 +141,12 @@ export interface WriteCommand extends CommandShape {
   plan(context: CommandContext): Promise<Change>
 }
 
+/** A command that changes nothing and prints what happens, each result below the one before, until it is interrupted. */
+export interface FollowCommand extends CommandShape {
+  readonly writes?: false
+  /** Yields what happens, until the signal aborts. @throws SdError, whose code determines the exit code */
+  follow(context: CommandContext): AsyncIterable<CommandResult>
+}
+
 /** A command: its arguments and options, and what it does. */
-export type Command = ReadCommand | WriteCommand
+export type Command = ReadCommand | FollowCommand | WriteCommand

@@ -1,7 +1,7 @@
 import { invalidError, SdError, withTimeout } from '@sd/core'
 import { makeChange } from './change.ts'
 import type { CliOptions } from './cli-options.ts'
-import type { CommandContext, ReadCommand } from './command.ts'
+import type { CommandResult } from './command.ts'
 import { EXIT } from './exit-code.ts'
 import { createPrinter, type Printer } from './output/printer.ts'
 import type { Invocation } from './program.ts'
@@ -12,14 +12,14 @@ export async function execute(options: CliOptions, invocation: Invocation, signa
   const { entry, command, options: values } = invocation
   const isJson = values['json'] === true
   const isWatching = values['watch'] === true
-  if (isWatching && (command.writes || !command.watch))
+  if (isWatching && !('watch' in command))
     throw invalidError('--watch', true, `a command that can be watched; ${entry.name} can't`)
   const session = createSession(options, invocation, isJson)
   const printer = createPrinter({
     stream: options.stdout,
     command: entry.name,
     isJson,
-    isWatching,
+    mode: 'follow' in command ? 'append' : isWatching ? 'replace' : 'once',
     hasColor: hasColor(options, values['color'] !== false),
   })
   try {
@@ -27,7 +27,8 @@ export async function execute(options: CliOptions, invocation: Invocation, signa
       const isConfirmed = values['yes'] === true
       return await makeChange({ name: entry.name, command, session, printer, isConfirmed, isJson, signal })
     }
-    if (isWatching) return await watch(command, session.context(signal), printer)
+    if ('follow' in command) return await watch(command.follow(session.context(signal)), signal, printer)
+    if (isWatching && command.watch) return await watch(command.watch(session.context(signal)), signal, printer)
     const timeoutMs = command.isLocal ? undefined : session.timeoutMs
     const result = await withTimeout({ timeoutMs, what: `sdctl ${entry.name}`, signal }, (limited) =>
       command.run(session.context(limited)),
@@ -40,14 +41,14 @@ export async function execute(options: CliOptions, invocation: Invocation, signa
 }
 
 /** An interruption is how a watch ends. */
-async function watch(command: ReadCommand, context: CommandContext, printer: Printer): Promise<number> {
+async function watch(results: AsyncIterable<CommandResult>, signal: AbortSignal, printer: Printer): Promise<number> {
   try {
-    for await (const result of command.watch?.(context) ?? []) {
+    for await (const result of results) {
       await printer.print(result)
-      if (context.signal.aborted) break
+      if (signal.aborted) break
     }
   } catch (error) {
-    if (!(context.signal.aborted && error instanceof SdError && error.code === 'SD_ABORTED')) throw error
+    if (!(signal.aborted && error instanceof SdError && error.code === 'SD_ABORTED')) throw error
   }
   return EXIT.fine
 }

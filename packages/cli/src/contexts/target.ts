@@ -16,6 +16,10 @@ export interface TargetChoice {
   readonly registry: string | undefined
   /** Value of `--context`. */
   readonly context: string | undefined
+  /** Value of `--config`. */
+  readonly config?: string | undefined
+  /** Value of `--lock`. */
+  readonly lock?: string | undefined
   readonly env: Readonly<Record<string, string | undefined>>
 }
 
@@ -51,6 +55,24 @@ export async function chooseTarget(choice: TargetChoice): Promise<Target> {
     undefined,
     '--registry consul://10.0.0.1:8500, SD_REGISTRY, or a context: sdctl contexts use <name>',
   )
+}
+
+const examples = { config: 'etcd://10.0.0.1:2379/orders', lock: 'etcd://10.0.0.1:2379' }
+
+/**
+ * The URL of the configuration or of the locks: that of `--config` or `--lock`, of the context, or `SD_CONFIG` or `SD_LOCK`.
+ *
+ * @throws SdError `SD_INVALID` if there is none
+ */
+export async function chooseUrl(kind: 'config' | 'lock', choice: TargetChoice): Promise<string> {
+  const given = choice[kind]
+  if (given !== undefined) return given
+  const saved = await chooseContext(choice)
+  const url = saved ? saved[kind] : choice.env[`SD_${kind.toUpperCase()}`]
+  if (url !== undefined && url !== '') return url
+  const example = examples[kind]
+  if (saved) throw invalidError(`the context ${saved.name}`, `no ${kind}`, `${kind}: ${example}`)
+  throw invalidError(kind, undefined, `--${kind} ${example}, SD_${kind.toUpperCase()}, or a context with ${kind}`)
 }
 
 /** Type and place of a URL, without user, password and options. */

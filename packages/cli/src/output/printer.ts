@@ -20,8 +20,8 @@ export interface PrinterOptions {
   readonly command: string
   readonly isJson: boolean
   readonly hasColor: boolean
-  /** Whether a later result replaces the one before. */
-  readonly isWatching: boolean
+  /** What a later result does: it replaces the one before, or stands below it; `once` if there is none. */
+  readonly mode: 'once' | 'replace' | 'append'
 }
 
 /** Prints the results of a command. */
@@ -31,8 +31,8 @@ export interface Printer {
 }
 
 /** Creates a printer. */
-export function createPrinter({ stream, command, isJson, hasColor, isWatching }: PrinterOptions): Printer {
-  const redraws = isWatching && stream.isTTY === true && !isJson
+export function createPrinter({ stream, command, isJson, hasColor, mode }: PrinterOptions): Printer {
+  const redraws = mode === 'replace' && stream.isTTY === true && !isJson
   let printed: readonly string[] | undefined
   return {
     async print({ data, view }) {
@@ -41,7 +41,7 @@ export function createPrinter({ stream, command, isJson, hasColor, isWatching }:
       const shown = redraws ? cutToRows(lines, stream.rows) : lines
       let start = ''
       if (printed && redraws) start = printed.length > 0 ? `\u001b[${printed.length}A\u001b[J` : ''
-      else if (printed) start = '\n'
+      else if (printed && mode !== 'append') start = '\n'
       printed = shown
       await writeTo(stream, start + shown.map((line) => `${line}\n`).join(''))
     },
