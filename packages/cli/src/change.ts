@@ -40,8 +40,11 @@ export async function makeChange(request: ChangeRequest): Promise<number> {
     await printer.print({ data: undefined, view: [lines('Nothing was changed.')] })
     return EXIT.problem
   }
-  const result = await withTimeout(limit, (limited) => change.apply(session.writeContext(limited)))
+  // What lasts longer than the change is bound to the command, and not to the time limit.
+  const lasting = session.writeContext(signal)
+  const result = await withTimeout(limit, (limited) => change.apply(change.follow ? lasting : session.writeContext(limited)))
   await printer.print(result)
+  for await (const next of change.follow?.(lasting) ?? []) await printer.print(next)
   if (change.endsWithCommand) await untilAborted(signal)
   return result.hasProblems ? EXIT.problem : EXIT.fine
 }

@@ -99,7 +99,7 @@ export interface WriteContext extends CommandContext {
   openWritableConfig(): Promise<WritableConfigSource>
   /** Opens the history of an entry for writing. */
   openWritableHistory(key: string): Promise<ConfigHistory>
-  /** Changes something in a process, which must permit it; the reason and the author are added to the body. @returns its answer */
+  /** Changes something in a process, which must permit it; the body gets reason and author unless it has a `reason`. @returns its answer */
   changeProcess(processId: string, path: string, body: object): Promise<unknown>
 }
 
@@ -111,6 +111,8 @@ export interface Change {
   apply(context: WriteContext): Promise<CommandResult>
   /** Whether the change ends with the command, which then waits until it is interrupted. @default false */
   readonly endsWithCommand?: boolean
+  /** Yields what happens after the change, until the signal aborts. @default nothing */
+  follow?(context: WriteContext): AsyncIterable<CommandResult>
 }
 
 interface CommandShape {
@@ -148,5 +150,11 @@ export interface FollowCommand extends CommandShape {
   follow(context: CommandContext): AsyncIterable<CommandResult>
 }
 
+/** A command that changes nothing with some arguments, such as a call by GET. Then it needs no permission, reason and confirmation. */
+export interface MixedCommand extends WriteCommand {
+  /** What it is then; `undefined` if it changes something. @throws SdError `SD_INVALID` for wrong arguments */
+  reading(context: CommandContext): Pick<ReadCommand, 'run'> | Pick<FollowCommand, 'follow'> | undefined
+}
+
 /** A command: its arguments and options, and what it does. */
-export type Command = ReadCommand | FollowCommand | WriteCommand
+export type Command = ReadCommand | FollowCommand | WriteCommand | MixedCommand

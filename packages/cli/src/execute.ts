@@ -1,11 +1,14 @@
 import { invalidError, SdError, withTimeout } from '@sd/core'
 import { makeChange } from './change.ts'
 import type { CliOptions } from './cli-options.ts'
-import type { CommandResult } from './command.ts'
+import type { CommandResult, FollowCommand, ReadCommand, WriteCommand } from './command.ts'
 import { EXIT } from './exit-code.ts'
 import { createPrinter, type Printer } from './output/printer.ts'
 import type { Invocation } from './program.ts'
 import { createSession } from './session.ts'
+
+/** A command with its arguments: one that only may change something is known to do so, or not. */
+type Chosen = ReadCommand | FollowCommand | WriteCommand
 
 /** Runs a command. @returns its exit code @throws SdError whose code determines the exit code */
 export async function execute(options: CliOptions, invocation: Invocation, signal: AbortSignal): Promise<number> {
@@ -15,23 +18,25 @@ export async function execute(options: CliOptions, invocation: Invocation, signa
   if (isWatching && !('watch' in command))
     throw invalidError('--watch', true, `a command that can be watched; ${entry.name} can't`)
   const session = createSession(options, invocation, isJson)
-  const printer = createPrinter({
-    stream: options.stdout,
-    command: entry.name,
-    isJson,
-    mode: 'follow' in command ? 'append' : isWatching ? 'replace' : 'once',
-    hasColor: hasColor(options, values['color'] !== false),
-  })
   try {
-    if (command.writes) {
+    const chosen: Chosen = 'reading' in command ? (command.reading(session.context(signal)) ?? command) : command
+    const printer = createPrinter({
+      stream: options.stdout,
+      command: entry.name,
+      isJson,
+      mode: 'follow' in chosen || 'reading' in command ? 'append' : isWatching ? 'replace' : 'once',
+      hasColor: hasColor(options, values['color'] !== false),
+    })
+    if ('plan' in chosen) {
       const isConfirmed = values['yes'] === true
-      return await makeChange({ name: entry.name, command, session, printer, isConfirmed, isJson, signal })
+      return await makeChange({ name: entry.name, command: chosen, session, printer, isConfirmed, isJson, signal })
     }
-    if ('follow' in command) return await watch(command.follow(session.context(signal)), signal, printer)
-    if (isWatching && command.watch) return await watch(command.watch(session.context(signal)), signal, printer)
-    const timeoutMs = command.isLocal ? undefined : session.timeoutMs
+    if ('follow' in chosen) return await watch(chosen.follow(session.context(signal)), signal, printer)
+    if (isWatching && 'watch' in chosen && chosen.watch)
+      return await watch(chosen.watch(session.context(signal)), signal, printer)
+    const timeoutMs = 'isLocal' in chosen && chosen.isLocal ? undefined : session.timeoutMs
     const result = await withTimeout({ timeoutMs, what: `sdctl ${entry.name}`, signal }, (limited) =>
-      command.run(session.context(limited)),
+      chosen.run(session.context(limited)),
     )
     await printer.print(result)
     return result.hasProblems ? EXIT.problem : EXIT.fine

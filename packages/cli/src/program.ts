@@ -39,7 +39,7 @@ export const writeOptions: readonly (readonly [flags: string, description: strin
 /** Builds the program of the table. A command is loaded and declared once the command line names it. */
 export function createProgram(output: ProgramOutput, run: (invocation: Invocation) => Promise<void>): Program {
   const program = new Program('sdctl')
-    .description('Looks into registries of services, and writes new services.')
+    .description('Looks into services, their processes, configuration and locks, and changes them.')
     .exitOverride()
     .helpCommand(false)
     .version(readManifest().version, '--version', 'prints the version')

@@ -85,7 +85,7 @@ export function createSession(options: CliOptions, invocation: Invocation, isJso
       openWritableHistory: (key) => backends.openHistory(key, signal),
       async changeProcess(processId, path, body) {
         const fleet = await backends.openFleet(fleetChoice, signal)
-        return fleet.change(processId, path, { ...body, reason: `${reason} (${author})` })
+        return fleet.change(processId, path, { reason: `${reason} (${author})`, ...body })
       },
     }
   }

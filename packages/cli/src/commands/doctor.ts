@@ -1,13 +1,16 @@
 import { SdError } from '@sd/core'
+import { configOptions, lockOptions } from '../backend-options.ts'
 import type { CommandContext, CommandResult, ReadCommand } from '../command.ts'
 import type { DoctorCheck, Finding } from '../doctor/check.ts'
 import { doctorChecks } from '../doctor/checks.ts'
+import { fleetOptions } from '../fleet/fleet-options.ts'
 import { type Line, lines, styled } from '../output/view.ts'
 
 const marks = { fine: styled('green', '✓ '), warning: styled('yellow', '! '), problem: styled('red', '✗ ') }
 
 /** `sdctl doctor`: what a report of a problem should contain. */
 export const doctor: ReadCommand = {
+  options: [...fleetOptions, ...configOptions, ...lockOptions],
   run: examine,
   watch: (context) => context.repeat(() => examine(context)),
 }

@@ -6,4 +6,7 @@ export const doctorChecks: readonly (() => Promise<DoctorCheck>)[] = [
   async () => (await import('./packages.ts')).packagesCheck,
   async () => (await import('./contexts.ts')).contextsCheck,
   async () => (await import('./registry.ts')).registryCheck,
+  async () => (await import('./config.ts')).configCheck,
+  async () => (await import('./locks.ts')).locksCheck,
+  async () => (await import('./processes.ts')).processesCheck,
 ]
