@@ -162,7 +162,6 @@ export const commandTable: readonly CommandEntry[] = [
   {
     name: 'canary show',
     summary: 'shows the canary release of an entry',
-    isDefault: true,
     load: async () => (await import('./commands/canary-show.ts')).canaryShow,
   },
   {

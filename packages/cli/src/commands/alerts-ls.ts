@@ -3,7 +3,7 @@ import { formatAge } from '../duration.ts'
 import { fleetOptions } from '../fleet/fleet-options.ts'
 import { readingFleet } from '../fleet/read-fleet.ts'
 import { describeFleet, describeSeverity } from '../fleet/words.ts'
-import { type Line, lines, styled, table } from '../output/view.ts'
+import { type Line, lines, sentences, styled, table } from '../output/view.ts'
 
 /** `sdctl alerts [ls]`: alerts, the channels that notify people, and silences. */
 export const alertsLs: ReadCommand = {
@@ -57,7 +57,7 @@ export const alertsLs: ReadCommand = {
         })),
       },
       hasProblems: firing,
-      view: [rows.length > 0 ? table(columns, rows) : lines('No alert.'), lines(...notes, describeFleet(model))],
+      view: [rows.length > 0 ? table(columns, rows) : lines('No alert.'), sentences(...notes), lines(describeFleet(model))],
     }
   }),
 }

@@ -4,7 +4,7 @@ import type { CommandContext, CommandResult, ReadCommand } from '../command.ts'
 import type { DoctorCheck, Finding } from '../doctor/check.ts'
 import { doctorChecks } from '../doctor/checks.ts'
 import { fleetOptions } from '../fleet/fleet-options.ts'
-import { type Line, lines, styled } from '../output/view.ts'
+import { type Line, sentences, styled } from '../output/view.ts'
 
 const marks = { fine: styled('green', '✓ '), warning: styled('yellow', '! '), problem: styled('red', '✗ ') }
 
@@ -24,7 +24,7 @@ async function examine(context: CommandContext): Promise<CommandResult> {
   return {
     data: { findings: all },
     hasProblems: all.some(({ level }) => level === 'problem'),
-    view: [lines(...all.flatMap(describe))],
+    view: [sentences(...all.flatMap(describe))],
   }
 }
 

@@ -4,7 +4,7 @@ import type { CommandContext, CommandResult, ReadCommand } from '../command.ts'
 import { trafficOptions } from '../fleet/fleet-options.ts'
 import { readingFleet } from '../fleet/read-fleet.ts'
 import { describeFleet, describeSeverity, formatMs, formatRate, toTrafficData } from '../fleet/words.ts'
-import { fields, type Line, lines, styled, table } from '../output/view.ts'
+import { fields, type Line, lines, sentences, styled, table } from '../output/view.ts'
 
 /** `sdctl explain <service>`: why a service gets traffic or not. */
 export const explain: ReadCommand = {
@@ -19,9 +19,9 @@ async function show(model: FleetModel, context: CommandContext, fleet: FleetRead
   return {
     data: toData(found),
     view: [
-      lines(styled('bold', found.text)),
+      sentences(styled('bold', found.text)),
       ...(found.instances.length > 0 ? [instanceTable(found.instances)] : []),
-      lines(...found.instances.flatMap(describeReasons), describeCallers(found), ...describeProblems(found)),
+      sentences(...found.instances.flatMap(describeReasons), describeCallers(found), ...describeProblems(found)),
       ...(from === undefined ? [] : found.callers.map((caller) => fields(...describeSettings(caller)))),
       lines(describeFleet(model)),
     ],
@@ -39,7 +39,7 @@ function instanceTable(all: readonly InstanceFinding[]): ReturnType<typeof table
     right('ACTIVE'),
     { title: 'TRAFFIC' },
   ]
-  const rows = all.map(({ instance, text }): readonly Line[] => {
+  const rows = all.map(({ instance }): readonly Line[] => {
     const getting = instance.views.some(({ gets }) => gets)
     const isAsked = instance.views.length > 0
     return [
@@ -49,7 +49,7 @@ function instanceTable(all: readonly InstanceFinding[]): ReturnType<typeof table
       formatRate(instance.traffic),
       formatMs(instance.traffic.meanMs),
       isAsked ? String(instance.views.reduce((sum, { active }) => sum + active, 0)) : '',
-      isAsked ? styled(getting ? 'green' : 'red', text.split(':')[0] ?? '') : (text.split(';')[0] ?? ''),
+      isAsked ? (getting ? styled('green', 'yes') : styled('red', 'no')) : 'not asked',
     ]
   })
   return table(columns, rows)

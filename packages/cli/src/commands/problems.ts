@@ -3,7 +3,7 @@ import { formatAge } from '../duration.ts'
 import { trafficOptions } from '../fleet/fleet-options.ts'
 import { readingFleet } from '../fleet/read-fleet.ts'
 import { describeFleet, describeSeverity } from '../fleet/words.ts'
-import { type Line, lines, styled } from '../output/view.ts'
+import { type Line, lines, sentences, styled } from '../output/view.ts'
 
 /** `sdctl problems`: what is wrong, why, and what to do. */
 export const problems: ReadCommand = {
@@ -18,7 +18,7 @@ export const problems: ReadCommand = {
     return {
       data: { at: model.at, problems: found },
       hasProblems: found.some(({ severity }) => severity !== 'info'),
-      view: [lines(...(found.length > 0 ? view : ['Nothing is wrong.']), describeFleet(model))],
+      view: [sentences(...(found.length > 0 ? view : ['Nothing is wrong.'])), lines(describeFleet(model))],
     }
   }, true),
 }

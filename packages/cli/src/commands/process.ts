@@ -68,7 +68,7 @@ function describeProcess(found: FleetProcess, now: number): readonly (readonly [
     ['host', [host ?? '', pid === undefined ? '' : `, pid ${pid}`]],
     [
       'clock',
-      Math.abs(clockOffsetMs) < 1_000 ? '' : `${formatMs(Math.abs(clockOffsetMs))} ${clockOffsetMs > 0 ? 'behind' : 'ahead'}`,
+      Math.abs(clockOffsetMs) < 1_000 ? '' : `${formatAge(Math.abs(clockOffsetMs))} ${clockOffsetMs > 0 ? 'behind' : 'ahead'}`,
     ],
     ['up', system ? formatAge(system.uptimeMs) : ''],
     ['cpu', system ? `${Math.round(system.cpu * 100)} %` : ''],

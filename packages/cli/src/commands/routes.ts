@@ -3,7 +3,7 @@ import { formatAge } from '../duration.ts'
 import { fleetOptions } from '../fleet/fleet-options.ts'
 import { readingFleet } from '../fleet/read-fleet.ts'
 import { describeFleet } from '../fleet/words.ts'
-import { type Line, lines, styled, table } from '../output/view.ts'
+import { type Line, lines, sentences, styled, table } from '../output/view.ts'
 
 /** `sdctl routes [service]`: routes of the gateways. */
 export const routes: ReadCommand = {
@@ -43,7 +43,8 @@ export const routes: ReadCommand = {
       hasProblems: found.some(({ refused }) => refused !== undefined),
       view: [
         ...(rows.length > 0 ? [table(columns, rows)] : [lines('No gateway answered with a route.')]),
-        lines(...notes, describeFleet(model)),
+        sentences(...notes),
+        lines(describeFleet(model)),
       ],
     }
   }),

@@ -19,6 +19,7 @@ export function formatShare({ total, failedShare }: Traffic): Line {
 /** A duration in milliseconds. */
 export function formatMs(ms: number | undefined): string {
   if (ms === undefined) return ''
+  if (ms >= 10_000) return `${Math.round(ms / 1_000)} s`
   return `${ms >= 10 || ms === 0 ? Math.round(ms) : ms.toFixed(1)} ms`
 }
 

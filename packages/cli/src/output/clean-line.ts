@@ -35,3 +35,30 @@ export function fit(line: CleanLine, width: number): CleanLine {
   }
   return { spans, width }
 }
+
+const indent = 4
+
+/** Breaks a line between words. A word that is longer than a line is cut. */
+export function wrap(line: CleanLine, width: number): readonly CleanLine[] {
+  if (line.width <= width) return [line]
+  const words = line.spans.flatMap(({ text, ...rest }) =>
+    text.split(/(?<= )(?! )/).map((word) => ({ ...rest, text: word, width: displayWidth(word) })),
+  )
+  const broken: CleanLine[] = []
+  let spans: CleanLine['spans'][number][] = []
+  let used = 0
+  const end = (): void => {
+    broken.push(fit({ spans, width: used }, width))
+  }
+  for (const word of words) {
+    if (used > indent && used + displayWidth(word.text.trimEnd()) > width) {
+      end()
+      spans = [{ text: ' '.repeat(indent) }]
+      used = indent
+    }
+    spans.push(word)
+    used += word.width
+  }
+  end()
+  return broken
+}

@@ -1,5 +1,5 @@
 import { styleText } from 'node:util'
-import { type CleanLine, clean, fit } from './clean-line.ts'
+import { type CleanLine, clean, fit, wrap } from './clean-line.ts'
 import { cleanText } from './clean-text.ts'
 import { layOutTable } from './table.ts'
 import type { Block, Line, View } from './view.ts'
@@ -21,6 +21,8 @@ function renderBlock(block: Block, terminal: Terminal): readonly string[] {
   switch (block.kind) {
     case 'lines':
       return block.lines.map((line) => write(fit(clean(line), terminal.width), terminal))
+    case 'sentences':
+      return block.lines.flatMap((line) => wrap(clean(line), terminal.width).map((part) => write(part, terminal)))
     case 'source':
       return cleanText(block.text, true).replace(/\n$/, '').split('\n')
     case 'fields':

@@ -19,6 +19,8 @@ export interface Column {
 /** Part of what a command prints. */
 export type Block =
   | { readonly kind: 'lines'; readonly lines: readonly Line[] }
+  /** Sentences, which are wrapped and not cut. */
+  | { readonly kind: 'sentences'; readonly lines: readonly Line[] }
   | { readonly kind: 'table'; readonly columns: readonly Column[]; readonly rows: readonly (readonly Line[])[] }
   | { readonly kind: 'fields'; readonly fields: readonly (readonly [label: string, value: Line])[] }
   /** Text for a file or another program, with its line breaks. */
@@ -30,6 +32,11 @@ export type View = readonly Block[]
 /** Lines of text. */
 export function lines(...all: readonly Line[]): Block {
   return { kind: 'lines', lines: all }
+}
+
+/** Sentences: one that is longer than a line goes on in the next, indented. */
+export function sentences(...all: readonly Line[]): Block {
+  return { kind: 'sentences', lines: all }
 }
 
 /** A table. Columns without any content are left out. */

@@ -1,18 +1,23 @@
 import { PassThrough, Writable } from 'node:stream'
-import type { Registry } from '@sd/core'
+import type { Registry, WritableConfigSource } from '@sd/core'
 import { runCli } from '../cli.ts'
 import type { CliOptions } from '../cli-options.ts'
 
 /** How a test runs `sdctl`. */
-export interface SdctlOptions extends Partial<Pick<CliOptions, 'cwd' | 'env' | 'now' | 'signal'>> {
+export interface SdctlOptions
+  extends Partial<Pick<CliOptions, 'cwd' | 'env' | 'now' | 'signal' | 'createFleet' | 'historyStore' | 'lockTypes'>> {
   /** What `memory:` means: the registry stays open. @default an empty one */
   readonly memory?: Registry
+  /** What `memory:` means for the configuration: the source stays open. @default an empty one */
+  readonly config?: WritableConfigSource
   /** Columns of the terminal. @default none: a pipe */
   readonly columns?: number
   /** Rows of the terminal. @default 24 */
   readonly rows?: number
   /** What is typed, as in a terminal. @default none: not a terminal */
   readonly input?: PassThrough
+  /** The standard input, which is not a terminal. @default empty */
+  readonly piped?: string
 }
 
 /** What a run of `sdctl` did. */
@@ -36,10 +41,10 @@ export function sdctl(argv: readonly string[], options: SdctlOptions = {}): Prom
 
 /** Starts a command line. */
 export function startSdctl(argv: readonly string[], options: SdctlOptions = {}): RunningSdctl {
-  const { memory, columns, rows = 24, input, env = {}, cwd = '/', now, signal } = options
+  const { memory, config, columns, rows = 24, input, piped, env = {}, cwd = '/', ...rest } = options
   const stdout = collect(columns === undefined ? {} : { isTTY: true, columns, rows })
   const stderr = collect()
-  const stdin = input ?? new PassThrough().end()
+  const stdin = input ?? new PassThrough().end(piped)
   const ended = runCli({
     argv,
     env,
@@ -47,8 +52,8 @@ export function startSdctl(argv: readonly string[], options: SdctlOptions = {}):
     stdin,
     stdout: stdout.stream,
     stderr: stderr.stream,
-    ...(now && { now }),
-    ...(signal && { signal }),
+    ...rest,
+    ...(config && { configTypes: { memory: { create: () => keepOpen(config) } } }),
     ...(memory && { registryTypes: { memory: { create: () => keepOpen(memory) } } }),
   }).then((code) => ({ code, out: stdout.text(), err: stderr.text() }))
   return { ended, out: stdout.text }
@@ -70,9 +75,9 @@ function collect(properties: object = {}): { readonly stream: Writable; text(): 
   return { stream: Object.assign(stream, properties), text: () => text }
 }
 
-/** The registry without its `close`, so that several runs can use it. */
-function keepOpen(registry: Registry): Registry {
-  return new Proxy(registry, {
+/** The backend without its `close`, so that several runs can use it. */
+function keepOpen<T extends object>(backend: T): T {
+  return new Proxy(backend, {
     get(target, key) {
       if (key === 'close' || key === Symbol.asyncDispose) return () => Promise.resolve()
       const value: unknown = Reflect.get(target, key, target)
