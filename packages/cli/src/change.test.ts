@@ -1,13 +1,21 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Registry } from '@sd/core'
+import { createCanaryRelease } from '@sd/config'
+import { createEnvironmentKeyring, encryptValue, generateKey } from '@sd/config-crypto'
+import type { WritableConfigSource } from '@sd/core'
 import { createMemoryRegistry } from '@sd/registry-memory'
 import { eventually } from '@sd/testing'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { commandTable } from './command-table.ts'
+import { createExampleConfig, ordersText } from './testing/example-config.ts'
+import { createExampleFleet } from './testing/example-fleet.ts'
+import { createExampleLock } from './testing/example-lock.ts'
 import { registerExamples } from './testing/example-services.ts'
-import { sdctl, startSdctl, terminalInput } from './testing/run-sdctl.ts'
+import { record } from './testing/record.ts'
+import { type SdctlOptions, sdctl, startSdctl, terminalInput } from './testing/run-sdctl.ts'
 import { expectSchema } from './testing/schemas.ts'
 
 const patienceMs = 20_000
@@ -16,37 +24,43 @@ beforeAll(async () => {
   home = await mkdtemp(join(tmpdir(), 'sd-cli-'))
   await mkdir(join(home, 'sdctl'))
   const contexts = `contexts:
-  - { name: dev, registry: 'memory:', write: true }
-  - { name: prod, registry: 'memory:' }
+  - { name: dev, registry: 'memory:', config: 'memory:', lock: 'example:', write: true }
+  - { name: prod, registry: 'memory:', config: 'memory:', lock: 'example:' }
 current: dev
 `
   await writeFile(join(home, 'sdctl', 'config.yaml'), contexts)
 })
 afterAll(() => rm(home, { recursive: true }))
 
-/** What a command may use of a registry without changing it. */
-const reading = /^(?:get|list|watch|ping|has|close|name|state|capabilities|then|Symbol)/
-
-/** A registry that records which of its members are used. */
-function record(registry: Registry): { readonly registry: Registry; readonly used: Set<string> } {
-  const used = new Set<string>()
-  const recording = new Proxy(registry, {
-    get(target, key) {
-      used.add(String(key).replace('Symbol(', 'Symbol '))
-      const value: unknown = Reflect.get(target, key, target)
-      return typeof value === 'function' ? value.bind(target) : value
-    },
-  })
-  return { registry: recording, used }
-}
+/** What a command may call without changing anything. */
+const reading = /^(?:get|list|watch|ping|close|load|read|holder|refresh|explain|ask|history|Symbol)/
 
 async function prepare() {
   const registry = createMemoryRegistry()
   onTestFinished(() => registry.close())
+  const { config, historyStore } = await createExampleConfig()
+  onTestFinished(() => config.close())
   const now = await registerExamples(registry)
-  const { registry: memory, used } = record(registry)
-  const writes = (): readonly string[] => [...used].filter((key) => !reading.test(key))
-  return { options: { memory, now, env: { XDG_CONFIG_HOME: home }, cwd: await mkdtemp(join(home, 'cwd-')) }, registry, writes }
+  const { calls, backend: memory } = record(registry)
+  const fleet = record(createExampleFleet(), calls).backend
+  const lock = record(createExampleLock(), calls).backend
+  const cwd = await mkdtemp(join(home, 'cwd-'))
+  const writes = (): readonly string[] => [...calls].filter((key) => !reading.test(key))
+  return {
+    options: {
+      memory,
+      config: record(config, calls).backend,
+      historyStore: (key: string) => record(historyStore(key), calls).backend,
+      lockTypes: { example: { create: () => lock } },
+      createFleet: () => fleet,
+      now,
+      env: { XDG_CONFIG_HOME: home, SD_AUTHOR: 'ann', SD_CONFIG_KEYS: generateKey('2026-01') },
+      cwd,
+    } satisfies SdctlOptions,
+    registry,
+    writes,
+    forget: () => calls.clear(),
+  }
 }
 
 const remove = ['deregister', 'stock', 'stock-1']
@@ -176,25 +190,63 @@ describe('of all commands', () => {
     file: 'openapi.json',
     shell: 'bash',
     name: 'dev',
+    process: 'shop-0',
+    key: 'orders.yaml',
+    before: '1',
+    after: '2',
+    version: '1',
+    path: 'db.pool.size',
+    rule: 'errors',
+    prefix: 'orders/',
   }
   const given: Readonly<Record<string, readonly string[]>> = {
     init: ['--framework', 'http', '--registry', 'memory'],
     'generate client': ['--service', 'orders'],
     register: ['--address', '10.0.0.9', '--port', '80'],
+    'config explain': ['--from', 'orders'],
+    'config encrypt': ['--in', 'openapi.json'],
+    'canary publish': ['--share', '5'],
+    'canary retarget': ['--share', '50'],
+    'alerts silence': ['--for', '1h'],
+    dashboard: ['--port', '0'],
+    ...Object.fromEntries(['open', 'close', 'isolate'].map((word) => [`breaker ${word}`, ['--process', 'shop-0']])),
   }
+  /** Arguments of commands that take others. */
+  const argumentsOf: Readonly<Record<string, readonly string[]>> = {
+    'alerts unsilence': ['s1'],
+    'config set': ['orders.yaml', 'orders.yaml'],
+    'canary publish': ['flags.json', 'flags.json'],
+    'config rotate': ['mail.yaml'],
+    'config keygen': ['2026-02'],
+    'locks holder': ['nightly-report'],
+    'locks watch': ['nightly-report'],
+    call: ['echo', 'GET', '/'],
+  }
+  /** What these commands find wrong in the examples is their exit code. */
+  const finding: Readonly<Record<string, number>> = { problems: 1, routes: 1, 'alerts ls': 1, doctor: 1 }
+  /** Options that belong to another use of the command. */
+  const otherFlags: readonly string[] = ['--write', '--mermaid']
 
   test.each(commandTable.map(({ name, load }) => [name, load] as const))('%s writes only if it is marked', async (name, load) => {
     const command = await load()
     const words = [
       ...name.split(' '),
-      ...(command.arguments ?? []).map((argument) => values[argument.name] ?? 'x'),
+      ...(argumentsOf[name] ?? (command.arguments ?? []).map((argument) => values[argument.name] ?? 'x')),
       ...(given[name] ?? []),
+      ...['--over', '--wait'].flatMap((flag) => (command.options?.some(({ flags }) => flags.startsWith(flag)) ? [flag, '1ms'] : [])),
     ]
-    const { options, registry, writes } = await prepare()
+    const { options, registry, writes, forget } = await prepare()
+    const url = await startEcho()
     await writeFile(join(options.cwd, 'openapi.json'), '{"openapi":"3.1.0","paths":{}}')
-    const flags = command.options?.filter(({ flags }) => !flags.includes('<')).map(({ flags }) => flags) ?? []
-    const permission = command.writes ? ['--yes', ...reason] : []
-    if (command.writes) {
+    await writeFile(join(options.cwd, 'orders.yaml'), ordersText(7))
+    await writeFile(join(options.cwd, 'flags.json'), '{"checkout":{"new":false}}')
+    const keys = createEnvironmentKeyring({ env: { SD_CONFIG_KEYS: options.env.SD_CONFIG_KEYS } })
+    const secret = await encryptValue('tiger', { keys, key: 'mail.yaml', path: 'password' })
+    const flags = command.options?.map((option) => option.flags).filter((one) => !one.includes('<') && !otherFlags.includes(one)) ?? []
+    const changes = command.writes === true && !('reading' in command)
+    const permission = changes ? ['--yes', ...reason] : []
+    if (changes) {
+      forget()
       for (const [argv, code] of [
         [['--context', 'prod', ...permission], 4],
         [['--yes'], 2],
@@ -206,24 +258,49 @@ describe('of all commands', () => {
     }
     const results = []
     for (const argv of [['--json'], [], flags]) {
-      // What an earlier run has removed.
+      // What an earlier run has removed or changed.
       await registerExamples(registry)
+      await registry.register({ service: 'echo', id: 'echo-0', address: '127.0.0.1', port: url })
+      await restoreEntries(options.config, secret)
+      forget()
       const interruption = new AbortController()
+      const rotated = name === 'config rotate' ? { SD_CONFIG_KEYS: `${generateKey('2026-02')},${options.env.SD_CONFIG_KEYS}` } : {}
       const run = startSdctl([...words, ...argv, ...permission, ...(name === 'init' ? ['--dir', `d${results.length}`] : [])], {
         ...options,
+        env: { ...options.env, ...rotated },
         signal: interruption.signal,
       })
-      // A change that lasts as long as the command.
-      const isHeld = name === 'register'
+      // Those that last until they are interrupted.
+      const isHeld = name === 'register' || name === 'dashboard' || 'follow' in command
       if (isHeld) {
-        await eventually(() => expect(run.out()).toContain('10.0.0.9:80'), patienceMs)
-        await eventually(() => expect(run.out()).toMatch(argv.includes('--json') ? /data/ : /Ctrl-C/), patienceMs)
+        await eventually(() => expect(run.out()).toMatch(argv.includes('--json') ? /"data"/ : /\n/), patienceMs)
+        if (name === 'register') await eventually(() => expect(run.out()).toMatch(/"data"|Ctrl-C/), patienceMs)
         interruption.abort()
       }
       results.push(await run.ended)
+      expect(writes().length > 0, `${name}: ${writes().join(', ')}`).toBe(changes)
     }
-    expect(results.map(({ code, err }) => ({ code, err }))).toEqual(results.map(() => ({ code: 0, err: '' })))
-    expectSchema(results[0]?.out ?? '')
-    expect(writes().length > 0).toBe(command.writes === true)
+    const code = finding[name] ?? 0
+    expect(results.map((result) => ({ code: result.code, err: result.err }))).toEqual(results.map(() => ({ code, err: '' })))
+    expectSchema(results[0]?.out.split('\n')[0] ?? '')
   })
 })
+
+/** The entries as they were, and one that is encrypted. */
+async function restoreEntries(config: WritableConfigSource, secret: string): Promise<void> {
+  await config.put('mail.yaml', `password: ${secret}\n`)
+  await config.put('orders.yaml', ordersText(1_000))
+  for (const key of ['orders.yaml', 'flags.json']) await createCanaryRelease({ source: config, key }).abort()
+  await createCanaryRelease({ source: config, key: 'orders.yaml' }).publish(ordersText(20), { rule: { share: 10 } })
+}
+
+/** A service that answers every call. @returns its port */
+async function startEcho(): Promise<number> {
+  const server = createServer((_, response) => response.end('hello'))
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  onTestFinished(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  return (server.address() as AddressInfo).port
+}

@@ -1,5 +1,5 @@
 import { createCanaryRelease, createMemoryConfigSource } from '@sd/config'
-import { createConfigHistory, createMemoryStore, type HistoryStore } from '@sd/config-history'
+import { type ConfigHistory, createConfigHistory, createMemoryStore, type HistoryStore } from '@sd/config-history'
 import type { WritableConfigSource } from '@sd/core'
 
 /** A text of `orders.yaml`, with a secret that no output may contain. */
@@ -7,12 +7,15 @@ export function ordersText(pool: number): string {
   return `db:\n  pool:\n    size: ${pool}\n  password: tiger-canary\n  url: postgres://db/orders\n`
 }
 
-/** Writes the example entries: `orders.yaml` with three versions and a canary release, and `flags.json`. */
-export async function writeExamples(source: WritableConfigSource, store: HistoryStore): Promise<void> {
-  const history = createConfigHistory({ source, key: 'orders.yaml', store, author: 'ann' })
-  await history.put(ordersText(5), { comment: 'begin' })
-  await history.put(ordersText(10), { comment: 'pool for the sale' })
+/** Writes three versions of `orders.yaml`. */
+export async function writeExampleVersions(history: ConfigHistory): Promise<void> {
+  await history.put(ordersText(5), { author: 'ann', comment: 'begin' })
+  await history.put(ordersText(10), { author: 'ann', comment: 'pool for the sale' })
   await history.put(ordersText(1_000), { author: 'bob', comment: 'more!' })
+}
+
+/** Writes `flags.json`, and a canary release of `orders.yaml`. */
+export async function writeExampleEntries(source: WritableConfigSource): Promise<void> {
   await source.put('flags.json', '{"checkout":{"new":true},"apiKey":"tiger-canary"}', {})
   await createCanaryRelease({ source, key: 'orders.yaml' }).publish(ordersText(20), {
     rule: { share: 10, tags: ['beta'] },
@@ -36,6 +39,8 @@ export async function createExampleConfig(): Promise<ExampleConfig> {
     stores.set(key, store)
     return store
   }
-  await writeExamples(config, historyStore('orders.yaml'))
+  const history = createConfigHistory({ source: config, key: 'orders.yaml', store: historyStore('orders.yaml'), author: 'ann' })
+  await writeExampleVersions(history)
+  await writeExampleEntries(config)
   return { config, historyStore }
 }
