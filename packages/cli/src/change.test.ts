@@ -233,7 +233,9 @@ describe('of all commands', () => {
       ...name.split(' '),
       ...(argumentsOf[name] ?? (command.arguments ?? []).map((argument) => values[argument.name] ?? 'x')),
       ...(given[name] ?? []),
-      ...['--over', '--wait'].flatMap((flag) => (command.options?.some(({ flags }) => flags.startsWith(flag)) ? [flag, '1ms'] : [])),
+      ...['--over', '--wait'].flatMap((flag) =>
+        command.options?.some(({ flags }) => flags.startsWith(flag)) ? [flag, '1ms'] : [],
+      ),
     ]
     const { options, registry, writes, forget } = await prepare()
     const url = await startEcho()
@@ -242,7 +244,8 @@ describe('of all commands', () => {
     await writeFile(join(options.cwd, 'flags.json'), '{"checkout":{"new":false}}')
     const keys = createEnvironmentKeyring({ env: { SD_CONFIG_KEYS: options.env.SD_CONFIG_KEYS } })
     const secret = await encryptValue('tiger', { keys, key: 'mail.yaml', path: 'password' })
-    const flags = command.options?.map((option) => option.flags).filter((one) => !one.includes('<') && !otherFlags.includes(one)) ?? []
+    const flags =
+      command.options?.map((option) => option.flags).filter((one) => !one.includes('<') && !otherFlags.includes(one)) ?? []
     const changes = command.writes === true && !('reading' in command)
     const permission = changes ? ['--yes', ...reason] : []
     if (changes) {
@@ -264,7 +267,8 @@ describe('of all commands', () => {
       await restoreEntries(options.config, secret)
       forget()
       const interruption = new AbortController()
-      const rotated = name === 'config rotate' ? { SD_CONFIG_KEYS: `${generateKey('2026-02')},${options.env.SD_CONFIG_KEYS}` } : {}
+      const rotated =
+        name === 'config rotate' ? { SD_CONFIG_KEYS: `${generateKey('2026-02')},${options.env.SD_CONFIG_KEYS}` } : {}
       const run = startSdctl([...words, ...argv, ...permission, ...(name === 'init' ? ['--dir', `d${results.length}`] : [])], {
         ...options,
         env: { ...options.env, ...rotated },

@@ -7,6 +7,9 @@ import { createMemoryRegistry } from '@sd/registry-memory'
 import { freePort } from '@sd/test-servers'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { commandTable } from '../command-table.ts'
+import { createExampleConfig } from '../testing/example-config.ts'
+import { createExampleFleet } from '../testing/example-fleet.ts'
+import { createExampleLock } from '../testing/example-lock.ts'
 import { registerExamples } from '../testing/example-services.ts'
 import { sdctl } from '../testing/run-sdctl.ts'
 import { comparedCommands, expectSchema, schemaNames } from '../testing/schemas.ts'
@@ -91,7 +94,36 @@ describe('doctor', () => {
 ✓ no @sd packages are installed in this folder
 ✓ memory answers in N ms, can register instances; commands may only read it
 ✓ memory lists 2 services
+! 5 of 5 instances have no admin endpoint: orders-0, orders-1, orders-2, stock-0, stock-1
+  → docs/guides/command-line.md#processes
 `)
+  })
+
+  test('finds what is wrong with processes, and says what to do', async () => {
+    const { code, out } = await sdctl(['doctor'], { ...(await examples()), createFleet: () => createExampleFleet() })
+    expect(code).toBe(1)
+    for (const line of [
+      '✓ 5 of 6 admin endpoints answered',
+      '✗ the admin endpoint of mail-0 at http://10.0.0.1:9465 does not answer: connect ECONNREFUSED 10.0.9.1:9465',
+      '! 2 of 6 instances have no admin endpoint: stock-0, stock-1',
+      '! @sd/core 1.0.0 and @sd/core 1.2.0 in one process (shop-0): they work together, telemetry is from all',
+      '! the clock of shop-0 is 4 s ahead of the one here',
+      '! stock-1 of stock is unhealthy: no disk, and 1 more',
+      '  → sdctl problems',
+    ])
+      expect(out).toContain(line)
+  })
+
+  test('looks at the configuration and the locks', async () => {
+    const { config, historyStore } = await createExampleConfig()
+    onTestFinished(() => config.close())
+    const options = { ...(await examples()), config, historyStore, lockTypes: { example: { create: createExampleLock } } }
+    const { out } = await sdctl(['doctor', '--config', 'memory:', '--lock', 'example:'], options)
+    expect(out).toMatch(/✓ configuration memory answers in \d+ ms with 3 entries, can be written/)
+    expect(out).toContain('✓ locks example answer, 2 are held')
+    const { code, out: wrong } = await sdctl(['doctor', '--config', 'nothing:'], options)
+    expect(code).toBe(1)
+    expect(wrong).toContain('✗ SD_INVALID')
   })
 
   test('reports a registry that does not answer, and goes on', async () => {

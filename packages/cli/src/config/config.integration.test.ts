@@ -119,11 +119,15 @@ describe.runIf(etcd)('on etcd, what commands of an operator do', () => {
       `current: dev\ncontexts: [{ name: dev, registry: "${place}", config: "${place}/orders", write: true }]`,
     )
     const env = { XDG_CONFIG_HOME: home, SD_AUTHOR: 'ann' }
-    const change = (...argv: string[]) => sdctl([...argv, '--reason', 'a test', '--yes', '--json', '--wait', '1ms'], { env, cwd: home })
+    const change = (...argv: string[]) =>
+      sdctl([...argv, '--reason', 'a test', '--yes', '--json', '--wait', '1ms'], { env, cwd: home })
     const quickly = (...argv: string[]) => sdctl([...argv, '--reason', 'a test', '--yes', '--json'], { env, cwd: home })
     const watching = new AbortController()
     const watch = startSdctl(['config', 'watch', '--json'], { env, signal: watching.signal })
-    expect(expectSchema((await change('config', 'set', 'orders.yaml', 'orders.yaml')).out)).toMatchObject({ version: 1, state: 'written' })
+    expect(expectSchema((await change('config', 'set', 'orders.yaml', 'orders.yaml')).out)).toMatchObject({
+      version: 1,
+      state: 'written',
+    })
     await eventually(() => expect(watch.out()).toContain('orders.yaml'), patienceMs)
     await writeFile(join(home, 'next.yaml'), ordersText(30))
     expect(expectSchema((await change('config', 'set', 'orders.yaml', 'next.yaml')).out)).toMatchObject({

@@ -38,7 +38,7 @@ describe('a change of processes', () => {
     [
       ['breaker', 'close', 'orders', '--process', 'shop-0'],
       [{ processId: 'p-shop-0', path: '/breakers/orders', body: { reason: 'a test (ann)', state: 'closed' } }],
-      'shop-0     open  closed',
+      'shop-0   open  closed',
     ],
     [
       ['drain', 'orders', 'orders-1'],
@@ -87,7 +87,11 @@ describe('a change of processes', () => {
   })
 
   test.each([
-    [['breaker', 'open', 'orders', '--process', 'edge-0'], 2, 'edge-0 may not be changed: its admin endpoint has no control "breakers"'],
+    [
+      ['breaker', 'open', 'orders', '--process', 'edge-0'],
+      2,
+      'edge-0 may not be changed: its admin endpoint has no control "breakers"',
+    ],
     [['breaker', 'open', 'orders', '--process', 'nobody'], 1, 'There is no process nobody'],
     [['drain', 'stock', 'stock-1'], 2, 'The process of stock-1 has no admin endpoint that answers'],
     [['drain', 'stock', 'stock-9'], 1, 'There is no instance stock-9 of stock'],
@@ -123,7 +127,11 @@ function takenOver(names: readonly string[]): FleetModel {
 describe('a change of the configuration', () => {
   test.each([
     [['orders-0', 'orders-1', 'orders-2'], 'Taken over by 3 of 3 processes that read it', ''],
-    [['orders-0'], 'Taken over by 1 of 3 processes that read it', 'Their configuration is the same as before: orders-1, orders-2'],
+    [
+      ['orders-0'],
+      'Taken over by 1 of 3 processes that read it',
+      'Their configuration is the same as before: orders-1, orders-2',
+    ],
   ])('says which processes took it over: %j', async (names, line, others) => {
     const fleet = createExampleFleet()
     const { config, historyStore } = await createExampleConfig()
@@ -197,10 +205,13 @@ describe('a change of the configuration', () => {
     const { config, historyStore } = await createExampleConfig()
     const tampered = (key: string) => {
       const store = historyStore(key)
-      return { ...store, read: async (...values: Parameters<typeof store.read>) => {
-        const log = await store.read(...values)
-        return { ...log, text: log.text.replace('"ann"', '"eve"') }
-      } }
+      return {
+        ...store,
+        read: async (...values: Parameters<typeof store.read>) => {
+          const log = await store.read(...values)
+          return { ...log, text: log.text.replace('"ann"', '"eve"') }
+        },
+      }
     }
     const env = { XDG_CONFIG_HOME: home }
     const { code, out } = await sdctl(['config', 'verify', 'orders.yaml'], { env, config, historyStore: tampered })

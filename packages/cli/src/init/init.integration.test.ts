@@ -64,8 +64,18 @@ async function start(name: string, framework: string, env: Readonly<Record<strin
   return { child, exited, errors: () => errors }
 }
 
+/**
+ * Each framework and each registry once; `SD_TEST_PAIRS=all` runs all nine pairs. What differs between pairs is one dependency, and
+ * that every pair compiles is tested beside this.
+ */
+const pairs = Object.keys(backends).map((registry, index) => {
+  const frameworks = ['express', 'fastify', 'nestjs']
+  return [registry, process.env['SD_TEST_PAIRS'] === 'all' ? frameworks : frameworks.slice(index, index + 1)] as const
+})
+
 // Most of their time is the end, in which callers learn that they leave: all of them do it at once.
-describe.concurrent.each(Object.entries(backends))('a service on %s', (registry, startBackend) => {
+describe.concurrent.each(pairs)('a service on %s', (registry, frameworks) => {
+  const startBackend = backends[registry]
   describe.runIf(startBackend)('that was written', () => {
     let backend: Backend
     beforeAll(async () => {
@@ -73,7 +83,7 @@ describe.concurrent.each(Object.entries(backends))('a service on %s', (registry,
     })
     afterAll(() => backend.close())
 
-    test.for(['express', 'fastify', 'nestjs'])(
+    test.for(frameworks)(
       'for %s starts, answers, is found, and ends',
       { timeout: 120_000 },
       async (framework, { onTestFinished }) => {
