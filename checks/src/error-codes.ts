@@ -16,7 +16,16 @@ interface CodeRow {
 export const errorTablePath: string = join(root, 'docs/errors.md')
 
 /** Similar texts that are not error codes: environment variables, and codes of process warnings. */
-const notErrors = new Set(['SD_CONFIG_KEYS', 'SD_LOG_WRITER', 'SD_MEMORY_REGISTRY', 'SD_REGISTRY'])
+const notErrors = new Set([
+  'SD_ADMIN_TOKEN',
+  'SD_AUTHOR',
+  'SD_CONFIG',
+  'SD_CONFIG_KEYS',
+  'SD_LOCK',
+  'SD_LOG_WRITER',
+  'SD_MEMORY_REGISTRY',
+  'SD_REGISTRY',
+])
 
 /**
  * Compares the codes that packages throw with the table in core and the one in the documentation: one line for each difference.

@@ -1,7 +1,7 @@
 import { SdError, type WritableConfigSource } from '@sd/core'
 import type { DashboardConfigs, DashboardHistory } from '@sd/dashboard'
 import type { CommandContext, WriteContext } from '../command.ts'
-import { readOnlyError } from './run-dashboard.ts'
+import { readOnlyError } from './read-only-error.ts'
 
 /** The configuration of the command line for the page, if one is chosen. Histories are those of `--history`. */
 export async function openConfigs(

@@ -3,6 +3,7 @@ import type { DashboardFleet, DashboardServer, ServeDashboardOptions } from '@sd
 import type { CommandContext, CommandResult, WriteContext } from '../command.ts'
 import { lines, styled } from '../output/view.ts'
 import { openConfigs } from './dashboard-configs.ts'
+import { readOnlyError } from './read-only-error.ts'
 
 /** A dashboard that is served. */
 export interface RunningDashboard {
@@ -75,11 +76,6 @@ async function openFleet(context: CommandContext, writing: WriteContext | undefi
     history: (ref) => fleet.history(ref),
     change: writing ? writing.changeProcess : () => Promise.reject(readOnlyError()),
   }
-}
-
-/** The error for a change through a dashboard without `--write`. */
-export function readOnlyError(): SdError {
-  return new SdError('SD_DENIED', 'This dashboard is read-only: start it with --write')
 }
 
 function readPort(text: string | undefined): number {

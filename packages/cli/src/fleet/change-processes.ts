@@ -1,4 +1,3 @@
-import type { AdminControl } from '@sd/admin'
 import { SdError, toWireError } from '@sd/core'
 import type { FleetProcess } from '@sd/fleet'
 import type { WriteContext } from '../command.ts'
@@ -13,7 +12,7 @@ export interface ProcessChange {
 }
 
 /** The processes, if all of them permit the change. @throws SdError `SD_UNSUPPORTED` that names those that do not */
-export function checkControl(processes: readonly FleetProcess[], control: AdminControl): void {
+export function checkControl(processes: readonly FleetProcess[], control: FleetProcess['controls'][number]): void {
   const without = processes.filter(({ controls }) => !controls.includes(control)).map(({ name }) => name)
   if (without.length === 0) return
   const advice = `hand it over with the option controls of @sd/admin`
