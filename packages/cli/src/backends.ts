@@ -141,7 +141,7 @@ export function createBackends(options: CliOptions, choice: TargetChoice): Backe
   }
 }
 
-/** Who makes a change, for histories: the user and the machine. */
+/** The author of a change, for histories: the user. */
 export function authorOf(env: Readonly<Record<string, string | undefined>>): string {
   return env['SD_AUTHOR'] || env['USER'] || env['LOGNAME'] || systemUser()
 }

@@ -50,7 +50,7 @@ export const commandTable: readonly CommandEntry[] = [
   },
   {
     name: 'graph',
-    summary: 'shows who calls whom',
+    summary: 'shows the calls between services',
     load: async () => (await import('./commands/graph.ts')).graph,
   },
   {
@@ -213,7 +213,7 @@ export const commandTable: readonly CommandEntry[] = [
   },
   {
     name: 'locks holder',
-    summary: 'shows who holds a lock',
+    summary: 'shows the holder of a lock',
     load: async () => (await import('./commands/locks-holder.ts')).locksHolder,
   },
   {

@@ -91,7 +91,7 @@ export interface CommandContext {
 export interface WriteContext extends CommandContext {
   /** Why the change is made, of `--reason`. */
   readonly reason: string
-  /** Who makes it. */
+  /** The author of the change. */
   readonly author: string
   /** Opens the registry of the context for writing; it is closed when the command ends. */
   openRegistry(): Promise<Registry>

@@ -90,7 +90,7 @@ describe('a process with an admin endpoint', () => {
     sdctl(argv, { memory: registry, env: { XDG_CONFIG_HOME: home, SD_AUTHOR: 'ann' }, ...options })
   const change = (...argv: string[]) => run([...argv, '--reason', 'a test', '--yes'])
 
-  test('says who it is, who it calls, and why an instance gets nothing', async () => {
+  test('says its name, its calls, and why an instance gets nothing', async () => {
     for (let call = 0; call < 20; call++) await (await client.get('stock', '/')).text()
     expect((await run(['processes'])).out).toMatch(/^shop-0 +answers +127\.0\.0\.1:\d+/m)
     const services = await run(['services', '--over', '100ms'])

@@ -1,7 +1,7 @@
 import type { WriteCommand } from '../command.ts'
+import { describeAdoption, waitOption, watchAdoption } from '../config/adoption.ts'
 import { readCanary } from '../config/canary.ts'
 import { describeComparison } from '../config/compare-texts.ts'
-import { describeTakenOver, waitOption, watchTakeOver } from '../config/taken-over.ts'
 import { fleetOptions } from '../fleet/fleet-options.ts'
 import { lines, styled } from '../output/view.ts'
 
@@ -25,12 +25,12 @@ export const canaryPromote: WriteCommand = {
         const { createCanaryRelease } = await import('@sd/config')
         const { author, reason, signal } = writing
         const release = createCanaryRelease({ source: await writing.openWritableConfig(), key })
-        const { result, takenOver } = await watchTakeOver(writing, source.name, () =>
+        const { result, adoption } = await watchAdoption(writing, source.name, () =>
           release.promote({ author, comment: reason, signal }),
         )
         return {
-          data: { place, key, releaseId, revision: result.revision, reason, ...comparison, ...(takenOver && { takenOver }) },
-          view: [lines(`The canary release of ${key} was promoted.`, ...describeTakenOver(takenOver))],
+          data: { place, key, releaseId, revision: result.revision, reason, ...comparison, ...(adoption && { adoption }) },
+          view: [lines(`The canary release of ${key} was promoted.`, ...describeAdoption(adoption))],
         }
       },
     }

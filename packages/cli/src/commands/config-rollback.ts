@@ -1,8 +1,8 @@
 import { SdError } from '@sd/core'
 import type { WriteCommand } from '../command.ts'
+import { describeAdoption, waitOption, watchAdoption } from '../config/adoption.ts'
 import { compareTexts, describeComparison } from '../config/compare-texts.ts'
 import { countKeys, describeKeys } from '../config/keys.ts'
-import { describeTakenOver, waitOption, watchTakeOver } from '../config/taken-over.ts'
 import { readVersion } from '../config/version-argument.ts'
 import { describeWritten, readShown, writeEntry } from '../config/write-entry.ts'
 import { fleetOptions } from '../fleet/fleet-options.ts'
@@ -41,12 +41,12 @@ export const configRollback: WriteCommand = {
         ),
       ],
       async apply(writing) {
-        const { result, takenOver } = await watchTakeOver(writing, source.name, () =>
+        const { result, adoption } = await watchAdoption(writing, source.name, () =>
           writeEntry(writing, key, shown, (versions, notes) => versions.rollback(of, notes), content ?? ''),
         )
         return {
-          data: { place, key, of, reason: writing.reason, ...comparison, ...result, ...(takenOver && { takenOver }) },
-          view: [lines(describeWritten(key, result), ...describeTakenOver(takenOver))],
+          data: { place, key, of, reason: writing.reason, ...comparison, ...result, ...(adoption && { adoption }) },
+          view: [lines(describeWritten(key, result), ...describeAdoption(adoption))],
         }
       },
     }

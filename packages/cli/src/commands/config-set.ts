@@ -1,8 +1,8 @@
 import { SdError } from '@sd/core'
 import type { WriteCommand } from '../command.ts'
+import { describeAdoption, waitOption, watchAdoption } from '../config/adoption.ts'
 import { compareTexts, describeComparison } from '../config/compare-texts.ts'
 import { readText } from '../config/read-text.ts'
-import { describeTakenOver, waitOption, watchTakeOver } from '../config/taken-over.ts'
 import { describeWritten, readShown, writeEntry } from '../config/write-entry.ts'
 import { fleetOptions } from '../fleet/fleet-options.ts'
 import { lines, styled } from '../output/view.ts'
@@ -35,12 +35,12 @@ export const configSet: WriteCommand = {
       async apply(writing) {
         const data = { place, key, reason: writing.reason, ...comparison }
         if (isEqual) return { data: { ...data, state: 'unchanged' }, view: [] }
-        const { result, takenOver } = await watchTakeOver(writing, source.name, () =>
+        const { result, adoption } = await watchAdoption(writing, source.name, () =>
           writeEntry(writing, key, shown, (history, notes) => history.put(content, notes), content),
         )
         return {
-          data: { ...data, ...result, ...(takenOver && { takenOver }) },
-          view: [lines(describeWritten(key, result), ...describeTakenOver(takenOver))],
+          data: { ...data, ...result, ...(adoption && { adoption }) },
+          view: [lines(describeWritten(key, result), ...describeAdoption(adoption))],
         }
       },
     }

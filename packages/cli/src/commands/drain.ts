@@ -27,7 +27,7 @@ export const drain: WriteCommand = {
     if (processes.length === 0)
       throw new SdError(
         'SD_UNSUPPORTED',
-        `The process of ${instanceId} has no admin endpoint that answers, so it can't be told to drain`,
+        `The process of ${instanceId} has no admin endpoint that answers; sdctl deregister removes the instance of a process that has ended`,
       )
     checkControl(processes, 'draining')
     const others = all.filter((one) => one.instanceId !== instanceId && one.health === 'healthy').length

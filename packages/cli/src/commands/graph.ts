@@ -7,7 +7,7 @@ import { readingFleet } from '../fleet/read-fleet.ts'
 import { describeFleet, formatMs, formatRate, formatShare, toTrafficData } from '../fleet/words.ts'
 import { lines, source, table } from '../output/view.ts'
 
-/** `sdctl graph [service]`: who calls whom. */
+/** `sdctl graph [service]`: the calls between services. */
 export const graph: ReadCommand = {
   arguments: [{ name: 'service', description: 'only what calls it, and what it calls', isOptional: true }],
   options: [

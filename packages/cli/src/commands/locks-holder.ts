@@ -3,7 +3,7 @@ import { lockOptions } from '../backend-options.ts'
 import type { ReadCommand } from '../command.ts'
 import { fields, lines } from '../output/view.ts'
 
-/** `sdctl locks holder <key>`: who holds a lock. */
+/** `sdctl locks holder <key>`: the holder of a lock. */
 export const locksHolder: ReadCommand = {
   arguments: [{ name: 'key', description: 'name of the lock' }],
   options: lockOptions,

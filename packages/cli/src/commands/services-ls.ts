@@ -9,7 +9,7 @@ import { countOf, readServices } from '../services/read-services.ts'
 import { readServiceTraffic, type ServiceTraffic } from '../services/service-traffic.ts'
 import { describeStale, toStaleData } from '../services/stale.ts'
 
-/** `sdctl services ls`: what there is, and who calls it. A watch shows what the registry lists; `sdctl top --watch` has calls. */
+/** `sdctl services ls`: what there is, and its callers. A watch shows what the registry lists; `sdctl top --watch` has calls. */
 export const servicesLs: ReadCommand = {
   options: trafficOptions,
   async run(context) {

@@ -41,7 +41,7 @@ function showServices(model: FleetModel): CommandResult {
 function showInstances(model: FleetModel, context: CommandContext): CommandResult {
   const name = context.argument('service')
   const found = model.services.find(({ service }) => service === name)
-  if (!found) throw new SdError('SD_NOT_FOUND', `${model.registry.name} has no service ${name}, and nobody calls it`)
+  if (!found) throw new SdError('SD_NOT_FOUND', `${model.registry.name} has no service ${name}, and it is not called`)
   const processes = new Map(model.processes.map((process) => [process.processId, process]))
   const all = found.instances.map((instance) => ({
     instance,
@@ -88,7 +88,7 @@ function describeSystem(process: FleetProcess | undefined): readonly Line[] {
   return [`${Math.round(system.cpu * 100)} %`, formatBytes(system.heapUsedBytes), formatMs(system.loopDelayMs)]
 }
 
-/** How a process is, for JSON. */
+/** Load of a process, for JSON. */
 export function toSystemData({
   cpu,
   residentBytes,

@@ -92,7 +92,7 @@ describe('a change of processes', () => {
       2,
       'edge-0 may not be changed: its admin endpoint has no control "breakers"',
     ],
-    [['breaker', 'open', 'orders', '--process', 'nobody'], 1, 'There is no process nobody'],
+    [['breaker', 'open', 'orders', '--process', 'nothing'], 1, 'There is no process nothing'],
     [['drain', 'stock', 'stock-1'], 2, 'The process of stock-1 has no admin endpoint that answers'],
     [['drain', 'stock', 'stock-9'], 1, 'There is no instance stock-9 of stock'],
     [['alerts', 'silence', 'nothing', '--for', '1h'], 1, 'No process has a rule nothing'],
@@ -116,8 +116,8 @@ describe('a change of processes', () => {
   })
 })
 
-/** The model after some processes took over a configuration. */
-function takenOver(names: readonly string[]): FleetModel {
+/** The model after some processes adopted a configuration. */
+function adoption(names: readonly string[]): FleetModel {
   const processes = exampleModel.processes.map((process) =>
     names.includes(process.name) ? { ...process, configs: process.configs.map((one) => ({ ...one, version: 4 })) } : process,
   )
@@ -126,18 +126,14 @@ function takenOver(names: readonly string[]): FleetModel {
 
 describe('a change of the configuration', () => {
   test.each([
-    [['orders-0', 'orders-1', 'orders-2'], 'Taken over by 3 of 3 processes that read it', ''],
-    [
-      ['orders-0'],
-      'Taken over by 1 of 3 processes that read it',
-      'Their configuration is the same as before: orders-1, orders-2',
-    ],
-  ])('says which processes took it over: %j', async (names, line, others) => {
+    [['orders-0', 'orders-1', 'orders-2'], 'Adopted by 3 of 3 processes that read it', ''],
+    [['orders-0'], 'Adopted by 1 of 3 processes that read it', 'Their configuration is the same as before: orders-1, orders-2'],
+  ])('says which processes adopted it: %j', async (names, line, others) => {
     const fleet = createExampleFleet()
     const { config, historyStore } = await createExampleConfig()
     const put = config.put.bind(config)
     config.put = async (...values) => {
-      fleet.model = takenOver(names)
+      fleet.model = adoption(names)
       return put(...values)
     }
     const options = { config, historyStore, createFleet: () => fleet }
@@ -152,7 +148,7 @@ describe('a change of the configuration', () => {
     await config.close()
   })
 
-  test('of what others changed meanwhile writes nothing', async () => {
+  test('of an entry that has changed since it was shown writes nothing', async () => {
     const { config, historyStore } = await createExampleConfig()
     const load = config.load.bind(config)
     let isShown = false

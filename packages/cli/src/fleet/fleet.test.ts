@@ -58,7 +58,7 @@ test('a secret of a process is masked, and its error stands beside other answers
 })
 
 test.each([
-  [['process', 'nobody'], 1, 'There is no process nobody; sdctl processes lists them: edge-0'],
+  [['process', 'nothing'], 1, 'There is no process nothing; sdctl processes lists them: edge-0'],
   [['process', 'orders'], 2, 'orders means 3 processes: name one of orders-0, orders-1, orders-2'],
   [['top', 'nothing', '--over', '1ms'], 1, 'memory has no service nothing'],
   [['top', '--over', '1x'], 2, 'a time with its unit'],

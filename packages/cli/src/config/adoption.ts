@@ -10,11 +10,11 @@ const pauseMs = 200
 /** Option of commands that wait for processes to take over a change. */
 export const waitOption: OptionSpec = {
   flags: '--wait <time>',
-  description: 'how long to wait for processes to take over the change; 3s otherwise',
+  description: 'how long to wait for processes to adopt the change; 3s otherwise',
 }
 
-/** The processes that took over a change. */
-export interface TakenOver {
+/** The processes that adopted a change. */
+export interface Adoption {
   /** Names of processes whose configuration changed. */
   readonly changed: readonly string[]
   /** Names of processes that read this source, and whose configuration did not change. */
@@ -25,20 +25,20 @@ export interface TakenOver {
 /**
  * Makes a change of the configuration, and sees which processes that read it get another version.
  *
- * @returns also `takenOver`, unless no process that reads the source answers
+ * @returns also `adoption`, unless no process that reads the source answers
  */
-export async function watchTakeOver<T>(
+export async function watchAdoption<T>(
   context: CommandContext,
   source: string,
   change: () => Promise<T>,
-): Promise<{ readonly result: T; readonly takenOver?: TakenOver }> {
+): Promise<{ readonly result: T; readonly adoption?: Adoption }> {
   const waitMs = readDuration('--wait', context.option('wait') ?? '3s')
   const fleet = await openFleet(context)
   const before = fleet && versionsOf(await fleet.refresh(), source)
   const result = await change()
   if (!fleet || !before || before.size === 0) return { result }
   try {
-    return { result, takenOver: await follow(fleet, source, before, waitMs, context.signal) }
+    return { result, adoption: await follow(fleet, source, before, waitMs, context.signal) }
   } catch (error) {
     // What was written stays written.
     if (error instanceof SdError) return { result }
@@ -77,7 +77,7 @@ async function follow(
   before: ReadonlyMap<string, ReaderVersion>,
   waitMs: number,
   signal: AbortSignal,
-): Promise<TakenOver> {
+): Promise<Adoption> {
   const startedAt = performance.now()
   for (;;) {
     const now = versionsOf(await fleet.refresh(), source)
@@ -95,11 +95,11 @@ async function follow(
 }
 
 /** The same in a sentence, or no line. */
-export function describeTakenOver(takenOver: TakenOver | undefined): readonly Line[] {
-  if (!takenOver) return []
-  const { changed, unchanged, afterMs } = takenOver
+export function describeAdoption(adoption: Adoption | undefined): readonly Line[] {
+  if (!adoption) return []
+  const { changed, unchanged, afterMs } = adoption
   const total = changed.length + unchanged.length
-  const line = `Taken over by ${changed.length} of ${total} processes that read it, after ${(afterMs / 1_000).toFixed(1)} s.`
+  const line = `Adopted by ${changed.length} of ${total} processes that read it, after ${(afterMs / 1_000).toFixed(1)} s.`
   return unchanged.length === 0
     ? [line]
     : [line, styled('yellow', `Their configuration is the same as before: ${unchanged.join(', ')}`)]
