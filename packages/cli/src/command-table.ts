@@ -258,7 +258,7 @@ export const commandTable: readonly CommandEntry[] = [
   },
   {
     name: 'doctor',
-    summary: 'checks the runtime, the packages, the contexts and the registry',
+    summary: 'checks the installation, the backends and the processes',
     load: async () => (await import('./commands/doctor.ts')).doctor,
   },
   {

@@ -175,6 +175,20 @@ describe('a process with an admin endpoint', () => {
     expect((await ended).code).toBe(0)
     await expect(fetch(String(started?.['url']))).rejects.toThrow()
   })
+
+  test('its page changes something only in a context that may write', async () => {
+    const argv = ['dashboard', '--write', '--port', '0', '--json', '--reason', 'a test', '--yes']
+    expect(await run([...argv, '--context', 'broken'])).toMatchObject({ code: 4 })
+    expect(await run([...argv.slice(0, -1)])).toMatchObject({ code: 2 })
+    const interruption = new AbortController()
+    onTestFinished(() => interruption.abort())
+    const options = { memory: registry, env: { XDG_CONFIG_HOME: home }, signal: interruption.signal }
+    const { ended, out } = startSdctl(argv, options)
+    await eventually(() => expect(out()).toContain('"code"'), patienceMs)
+    expect(expectSchema(out().split('\n')[0] ?? '')).toMatchObject({ event: 'started', canChange: true })
+    interruption.abort()
+    expect((await ended).code).toBe(0)
+  })
 })
 
 describe('a call from here', () => {
