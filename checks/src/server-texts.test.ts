@@ -12,7 +12,7 @@ const packages = join(root, 'packages')
 const exact: ReadonlySet<string> = new Set([
   'connection-etcd/src/etcd-errors.ts',
   'rate-limit-redis/src/redis-connection.ts',
-  'registry/src/registry-types.ts',
+  'factory-kit/src/backend-factory.ts',
 ])
 
 const judgements = [

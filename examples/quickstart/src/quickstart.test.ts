@@ -44,9 +44,11 @@ describe('options', () => {
       duration: 12,
       port: 0,
       registry: undefined,
+      dashboard: false,
     })
+    expect(readOptions(['--dashboard'])).toMatchObject({ dashboard: true, port: 7070 })
     const help = readOptions(['--help'])
-    for (const option of ['services', 'instances', 'balancer', 'rate', 'duration', 'port', 'registry'])
+    for (const option of ['services', 'instances', 'balancer', 'rate', 'duration', 'port', 'registry', 'dashboard'])
       expect(help).toContain(`--${option}`)
   })
 

@@ -1,6 +1,7 @@
 import {
   type AllServices,
   createBackoff,
+  delayBeforeRetry,
   SdError,
   type ServiceInstance,
   type ServiceSnapshot,
@@ -160,6 +161,7 @@ export class RegistryView {
     const { source, onError } = this.#options
     const backoff = createBackoff({ baseMs: 1_000, maxMs: 30_000 })
     while (!signal.aborted) {
+      let failure: SdError | undefined
       try {
         for await (const { value, stale } of open()) {
           if (signal.aborted) return
@@ -173,12 +175,12 @@ export class RegistryView {
         throw new SdError('SD_CLOSED', `The watch of ${source.name} ended`)
       } catch (error) {
         if (signal.aborted) return
-        const failure = toSdError(error, 'SD_UNAVAILABLE', source.name)
+        failure = toSdError(error, 'SD_UNAVAILABLE', source.name)
         if (!this.#staleness.has(step)) onError(failure)
         this.#staleness.set(step, { since: this.#staleness.get(step)?.since ?? Date.now(), error: failure })
         noted()
       }
-      await sleep(backoff.next(), signal, true).catch(() => undefined)
+      await sleep(delayBeforeRetry(backoff, failure), signal, true).catch(() => undefined)
     }
   }
 }
