@@ -85,7 +85,7 @@ const pushedValue: Incident = {
     expect(history.out).toMatch(new RegExp(`${version + 1} .* bob +put +faster +written ← live`))
     const undone = await terminal.sdctl(`config rollback ${configKey} ${version} --yes --reason "${reason}"`)
     expect(undone.out).toContain('sd.client.services.stock.attemptTimeoutMs  1 → 500')
-    expect(undone.out).toContain('Taken over by 3 of 3 processes that read it')
+    expect(undone.out).toContain('Adopted by 3 of 3 processes that read it')
     await areClosed(fleet)
     expect((await terminal.sdctl('problems')).out).not.toContain('the breaker is open')
   },

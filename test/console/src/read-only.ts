@@ -26,15 +26,15 @@ const pages = (processId: string): readonly (readonly [path: string, text: strin
 
 /** Commands that only read. */
 const reading: readonly string[] = [
-  'services ls',
+  'services ls --over 200ms',
   'instances orders',
   'instance orders orders-0',
-  'explain orders',
-  'graph',
-  'top orders',
+  'explain orders --over 200ms',
+  'graph --over 200ms',
+  'top orders --over 200ms',
   'call orders GET /',
-  'problems',
-  'changes',
+  'problems --over 200ms',
+  'changes --over 200ms',
   'processes',
   'process orders-0',
   'states',
@@ -70,7 +70,7 @@ const writing: readonly string[] = [
   'drain orders orders-0',
   'deregister orders orders-0',
   `config rollback ${configKey} 1`,
-  'breaker open orders stock',
+  'breaker open stock --process orders-0',
 ]
 
 /**

@@ -1,4 +1,4 @@
-/** What a process of the fleet is told at its start. */
+/** The role of a process of the fleet, which it receives at its start. */
 export interface Role {
   readonly service: 'orders' | 'stock' | 'shop' | 'reports'
   readonly id: string
@@ -43,5 +43,8 @@ export const configKey = 'orders.yaml'
 export const lockKey = 'reindex'
 /** How long the lock outlives its holder: long enough to look at a paused holder, short enough for a test. */
 export const lockTtlMs = 6_000
-/** How long a registration outlives its process: longer than the test. */
-export const registrationTtlMs = 120_000
+/**
+ * How long a registration outlives its process: long enough to deregister that of a paused one, by a third of it a process notices that
+ * its registration was removed.
+ */
+export const registrationTtlMs = 45_000

@@ -22,7 +22,7 @@ export interface ShopFleet extends AsyncDisposable {
   process(id: string): ServiceProcess
   /** Changes something in a process, as a dashboard does. */
   change(id: string, path: string, body: object): Promise<void>
-  /** Waits until the model of a reader of the test's own is as wanted. It refreshes it again and again. */
+  /** Waits until the model of a new reader is as wanted. It refreshes it again and again. */
   until(check: (model: FleetModel) => void): Promise<void>
   /** Waits until the process that holds the lock is not this one. @returns the id of the holder */
   holderOtherThan(id?: string): Promise<string>
@@ -53,11 +53,11 @@ export async function startShopFleet(source: ServerSource): Promise<ShopFleet> {
   const started = await Promise.allSettled(roles.map(async (role) => processes.set(role.id, await startProcess(role))))
   for (const one of started) if (one.status === 'rejected') throw one.reason
   const registry = opened.adopt(createEtcdRegistry({ servers: [etcd] }), (one) => one.close())
-  const fleet: Fleet = opened.use(createFleet({ source: registry, intervalMs: 500, onError: () => undefined }))
   const parts = opened.move()
 
-  async function until(check: (model: FleetModel) => void): Promise<void> {
-    await eventually(async () => check(await fleet.refresh()), fleetLimitMs)
+  /** A new reader: one that was there before would compare with its last minute. */
+  function openReader(): Fleet {
+    return createFleet({ source: registry, intervalMs: 500, onError: () => undefined })
   }
 
   return {
@@ -70,9 +70,13 @@ export async function startShopFleet(source: ServerSource): Promise<ShopFleet> {
       if (!found) throw new Error(`There is no process ${id}`)
       return found
     },
-    until,
+    async until(check) {
+      await using reader = openReader()
+      await eventually(async () => check(await reader.refresh()), fleetLimitMs)
+    },
     async change(id, path, body) {
-      await fleet.change(id, path, body)
+      await using reader = openReader()
+      await reader.change(id, path, body)
     },
     holderOtherThan: (id) =>
       eventually(async () => {
