@@ -5,7 +5,7 @@ import { getReaper } from '@sd/test-servers'
 import { within } from '@sd/testing'
 import type { Counts, Message, Order, Role } from './roles.ts'
 
-const program = fileURLToPath(new URL('service-process.ts', import.meta.url))
+const program = fileURLToPath(new URL('testing/service-process.ts', import.meta.url))
 
 /** How long a process may take to start, or to answer, in milliseconds. */
 const answerLimitMs = 60_000

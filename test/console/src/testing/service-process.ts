@@ -16,7 +16,7 @@ import {
   type Role,
   registrationTtlMs,
   usualMs,
-} from './roles.ts'
+} from '../roles.ts'
 
 // A process of the fleet: its argument is its role. It takes orders over IPC, and ends with the process that started it.
 
