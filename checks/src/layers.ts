@@ -22,7 +22,7 @@ const layers: readonly (readonly string[])[] = [
   ['test/servers'],
   ['packages/core'],
   // Building blocks and test suites of adapters.
-  ['packages/testing', 'packages/*-kit', 'packages/{grpc-status,tls}', 'packages/connection-*', 'test/faults'],
+  ['packages/testing', 'packages/*-kit', 'packages/{grpc-status,tls}', 'packages/connection-*', 'test/{browser,faults}'],
   // Adapters and policies.
   [
     'packages/registry-*',

@@ -249,11 +249,27 @@ describe('configuration', () => {
     expect([chain, canary]).toEqual([{ isValid: true }, expect.objectContaining({ share: 10, author: 'ann' })])
   })
 
+  test('reading records nothing: a write past the history is reported, and recorded by the next change', async () => {
+    const console = await start({ write: true })
+    await console.source.put('orders.yaml', 'db: {}', {})
+    const read = async () => (await get(console, 'api/config?source=etcd&key=orders.yaml')).body as ConfigAnswer
+    const { isUnrecorded, versions } = await read()
+    expect([isUnrecorded, versions.map(({ isLive }) => isLive)]).toEqual([true, [false, false, false, false]])
+    expect(await console.history.list({ sync: false })).toHaveLength(4)
+    const rollback = { action: 'config.rollback', source: 'etcd', key: 'orders.yaml', version: 2, reason: 'back' }
+    expect(await change(console, { ...rollback, ifVersion: 4 })).toMatchObject({ status: 409 })
+    expect(await change(console, { ...rollback, ifVersion: 5 })).toMatchObject({ status: 200 })
+    expect(await read()).toMatchObject({
+      isUnrecorded: false,
+      versions: [{ version: 6, of: 2, isLive: true }, { version: 5 }, {}, {}, {}, {}],
+    })
+  })
+
   test('a deleted entry still has its versions, a malformed one its reason', async () => {
     const console = await start()
     await console.source.delete('orders.yaml', {})
     const deleted = (await get(console, 'api/config?source=etcd&key=orders.yaml')).body as ConfigAnswer
-    expect([deleted.unreadable, deleted.versions.length]).toEqual([expect.stringContaining('deleted'), 5])
+    expect([deleted.unreadable, deleted.versions.length]).toEqual([expect.stringContaining('deleted'), 4])
     await console.source.put('flags.json', '{"password":', {})
     const malformed = (await get(console, 'api/config?source=etcd&key=flags.json')).body as ConfigAnswer
     expect([malformed.values, malformed.unreadable]).toEqual([[], expect.stringContaining('flags.json')])
@@ -285,6 +301,22 @@ describe('changes', () => {
     expect(await change(console, { action: 'canary.abort', ...entry })).toMatchObject({ status: 200 })
     const { body } = await get(console, 'api/config?source=etcd&key=orders.yaml')
     expect((body as ConfigAnswer).values).toContainEqual({ path: 'db.pool.size', value: 20 })
+  })
+
+  test('an instance without an owner is removed from the registry that was handed over, and otherwise from none', async () => {
+    const removed: string[] = []
+    const registry = { deregister: async (service: string, id: string) => void removed.push(`${service}/${id}`) }
+    const console = await start({ registry })
+    const wanted = { action: 'deregister', service: 'stock', instanceId: 'stock-1' }
+    expect(await change(console, wanted)).toEqual({ status: 200, body: { before: 'registered', after: 'removed' } })
+    expect(removed).toEqual(['stock/stock-1'])
+    expect(console.audit.at(-1)).toMatchObject({ by: 'ann', action: 'deregister', target: 'stock/stock-1', reason: 'a drill' })
+    expect(await get(console, 'api/session')).toMatchObject({ body: { canDeregister: true } })
+    const without = await start()
+    expect(await get(without, 'api/session')).toMatchObject({ body: { canWrite: true, canDeregister: false } })
+    expect(await change(without, wanted)).toMatchObject({ body: { error: { code: 'SD_UNSUPPORTED' } } })
+    expect(await change(await start({ registry, write: false }), wanted)).toMatchObject({ status: 405 })
+    expect(removed).toHaveLength(1)
   })
 
   test('breakers, draining and silences go to the process, with reason and author', async () => {
@@ -413,6 +445,8 @@ test.each([
   [{ fleet: {} }, 'fleet.watch'],
   [{ hosts: 'x' }, 'hosts'],
   [{ basePath: 'sd' }, 'basePath'],
+  [{ page: './web/' }, 'page'],
+  [{ registry: {} }, 'registry.deregister'],
   [{ configs: {} }, 'configs'],
   [{ configs: [{ source: { name: 'a' } }] }, 'configs[0].source.load'],
   [{ configs: [{ source: { name: 'a', load() {} } }, { source: { name: 'a', load() {} } }] }, 'configs[1].source.name'],

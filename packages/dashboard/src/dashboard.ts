@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { checkObject, guardListener, SdError, toWireError } from '@sd/core'
-import { applyChange, targetOf } from './changes/apply-change.ts'
+import { applyChange, type ChangeTargets, targetOf } from './changes/apply-change.ts'
 import type { DashboardAuditEntry } from './changes/audit.ts'
 import { readChange } from './changes/read-change.ts'
 import { createConfigReader } from './configs/config-reader.ts'
@@ -41,19 +41,14 @@ export function createDashboard(options: DashboardOptions): Dashboard {
   )
 }
 
-/** Folder of the page: the same seen from `src` and from `dist`. */
-const builtPage = new URL('../dist/web/', import.meta.url)
-
-/** @param page folder with the files of the page @param now Unix milliseconds */
-export function assembleDashboard(
-  options: ResolvedDashboardOptions,
-  { page = builtPage, now = Date.now }: { readonly page?: URL; readonly now?: () => number } = {},
-): Dashboard {
-  const { basePath, hosts, write } = options
+/** @param now Unix milliseconds */
+export function assembleDashboard(options: ResolvedDashboardOptions, now: () => number = Date.now): Dashboard {
+  const { basePath, hosts, write, page } = options
   const assets = createAssets(page)
   const configs = createConfigReader(options.configs)
   const stream = createModelStream(options.fleet, options.onError)
   const sources: RouteSources = { fleet: options.fleet, configs, stream }
+  const targets: ChangeTargets = { fleet: options.fleet, configs, registry: options.registry }
   const emit = guardListener('onAudit', options.onAudit)
   const logins = createLogins(options, audit, now)
   let isClosed = false
@@ -69,7 +64,7 @@ export function assembleDashboard(
     const wanted = readChange(await readJson(request))
     const entry = { by: principal.name, action: wanted.action, target: targetOf(wanted), reason: wanted.reason }
     try {
-      const outcome = await whileOpen(response, (signal) => applyChange(wanted, principal.name, sources, signal))
+      const outcome = await whileOpen(response, (signal) => applyChange(wanted, principal.name, targets, signal))
       audit({ ...entry, ...outcome }, request)
       sendJson(response, outcome)
     } catch (error) {

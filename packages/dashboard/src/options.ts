@@ -1,4 +1,4 @@
-import { checkBoolean, checkFunction, checkKnownKeys, checkName, checkObject, invalidError } from '@sd/core'
+import { checkBoolean, checkFunction, checkKnownKeys, checkName, checkObject, invalidError, type Registry } from '@sd/core'
 import type { DashboardAuditEntry } from './changes/audit.ts'
 import type { DashboardConfigs } from './configs/config-interface.ts'
 import type { DashboardFleet } from './fleet-interface.ts'
@@ -21,6 +21,13 @@ export interface DashboardOptions {
   readonly hosts?: readonly string[]
   /** Path below which the handler is called with whole paths, such as `/sd`. Express and Nest cut it off themselves. @default '' */
   readonly basePath?: string
+  /** Folder with the files of the page, for a program that is bundled: a bundler leaves them behind. @default that of the package */
+  readonly page?: URL
+  /**
+   * The registry, if users may remove instances that have no owner, such as those of a process that is paused. The dashboard does not
+   * close it. @default none: instances can't be removed
+   */
+  readonly registry?: Pick<Registry, 'deregister'>
   /** Configuration to show. @default [] */
   readonly configs?: readonly DashboardConfigs[]
   /**
@@ -43,6 +50,8 @@ export interface ResolvedDashboardOptions {
   readonly write: boolean
   readonly hosts: ReadonlySet<string>
   readonly basePath: string
+  readonly page: URL
+  readonly registry: Pick<Registry, 'deregister'> | undefined
   readonly configs: readonly DashboardConfigs[]
   readonly logsLink: string | undefined
   readonly traceLink: string | undefined
@@ -56,12 +65,17 @@ const known: readonly (keyof DashboardOptions)[] = [
   'write',
   'hosts',
   'basePath',
+  'page',
+  'registry',
   'configs',
   'logsLink',
   'traceLink',
   'onAudit',
   'onError',
 ]
+
+/** The same seen from `src` and from `dist`. */
+const builtPage = new URL('../dist/web/', import.meta.url)
 
 /** Checks the options other than `authenticate`. @throws SdError `SD_INVALID` */
 export function resolveDashboardOptions(
@@ -77,6 +91,8 @@ export function resolveDashboardOptions(
     write: checkBoolean('write', options.write ?? false),
     hosts: resolveHosts(options.hosts),
     basePath: checkBasePath(options.basePath ?? ''),
+    page: checkPage(options.page ?? builtPage),
+    registry: checkRegistry(options.registry),
     configs: checkConfigs(options.configs ?? []),
     logsLink: checkLink('logsLink', options.logsLink),
     traceLink: checkLink('traceLink', options.traceLink),
@@ -89,6 +105,17 @@ function checkBasePath(path: string): string {
   if (typeof path !== 'string' || (path !== '' && !/^(?:\/[\w.~-]+)+\/?$/.test(path)))
     throw invalidError('basePath', path, 'a path such as /sd')
   return path.replace(/\/$/, '')
+}
+
+function checkPage(page: URL): URL {
+  if (!(page instanceof URL) || page.protocol !== 'file:' || !page.pathname.endsWith('/'))
+    throw invalidError('page', page, "the URL of a folder, such as new URL('web/', import.meta.url)")
+  return page
+}
+
+function checkRegistry(registry: DashboardOptions['registry']): DashboardOptions['registry'] {
+  if (registry !== undefined) checkFunction('registry.deregister', checkObject('registry', registry)['deregister'] as () => void)
+  return registry
 }
 
 function checkConfigs(configs: readonly DashboardConfigs[]): readonly DashboardConfigs[] {

@@ -2,20 +2,14 @@ import { once } from 'node:events'
 import { stat, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { type BuiltPage, buildPage, type OpenPage, openPage, startBrowser } from '@sd/test-browser'
+import { obtainChromium } from '@sd/test-servers/chromium'
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
-import { obtainChromium } from './testing/obtain-chromium.ts'
-import { findViolations, type OpenPage, openPage, startBrowser } from './testing/open-browser.ts'
-import {
-  type BuiltPage,
-  buildPage,
-  startConsole,
-  type TestConsole,
-  type TestConsoleOptions,
-  TOKEN,
-} from './testing/start-console.ts'
+import { findViolations } from './testing/find-violations.ts'
+import { startConsole, type TestConsole, type TestConsoleOptions, TOKEN } from './testing/start-console.ts'
 
-const chromium = obtainChromium()
+const chromium = await obtainChromium()
 
 /** Every page, with a text that it shows for the faults of the script. */
 const pages: readonly (readonly [path: string, text: string])[] = [
@@ -41,7 +35,7 @@ describe.runIf(chromium)('the pages in Chromium', () => {
   let built: BuiltPage
 
   beforeAll(async () => {
-    ;[browser, built] = await Promise.all([startBrowser(chromium as string), buildPage()])
+    if (chromium) [browser, built] = await Promise.all([startBrowser(chromium), buildPage()])
   })
   afterAll(async () => {
     await browser?.close()

@@ -9,6 +9,8 @@ export interface SessionAnswer {
   readonly user?: string | undefined
   /** Whether this user may change something. The server decides again for each change. */
   readonly canWrite: boolean
+  /** Whether this user may remove instances from the registry. */
+  readonly canDeregister: boolean
   /** How to log in: with a user and a password, with a token, with a printed code, or not on this page. */
   readonly login: 'password' | 'token' | 'code' | 'none'
   /** Whether the session can be ended: a proxy or the application decides otherwise. */
@@ -95,6 +97,8 @@ export interface ConfigAnswer extends ConfigEntryAnswer {
   readonly unreadable?: string | undefined
   /** Versions, newest first. */
   readonly versions: readonly ConfigVersionAnswer[]
+  /** Whether the content in effect was written past the history: the next change records it as a version. */
+  readonly isUnrecorded: boolean
   /** Whether the chain of its history is valid, and where it is not; absent without a history. */
   readonly chain?: { readonly isValid: boolean; readonly problem?: string | undefined } | undefined
   readonly canary?: CanaryAnswer | undefined
@@ -144,6 +148,7 @@ export type ChangeRequest = { readonly reason: string } & (
       readonly state: 'open' | 'closed' | 'isolated'
     }
   | { readonly action: 'draining'; readonly processId: string; readonly draining: boolean }
+  | { readonly action: 'deregister'; readonly service: string; readonly instanceId: string }
 )
 
 /** The name of a change. */

@@ -109,7 +109,12 @@ describe('2. no open door', () => {
   test('nothing but the page and the session is answered without a login', async () => {
     const console = await start()
     for (const path of READ_ROUTES.keys()) expect([path, (await send(console, `/${path}`)).status]).toEqual([path, 401])
-    expect(JSON.parse((await send(console, '/api/session')).text)).toEqual({ login: 'token', canLogout: true, canWrite: false })
+    expect(JSON.parse((await send(console, '/api/session')).text)).toEqual({
+      login: 'token',
+      canLogout: true,
+      canWrite: false,
+      canDeregister: false,
+    })
   })
 
   test('after five failures within a second an address has to wait; the token is then not looked at', async () => {
@@ -188,11 +193,17 @@ describe('3. sessions', () => {
     const who = async (console: TestConsole, headers: OutgoingHttpHeaders) =>
       JSON.parse((await send(console, '/api/session', { headers })).text)
     const ann = { 'x-forwarded-user': 'ann', 'x-forwarded-groups': 'dev, ops' }
-    expect(await who(trusted, ann)).toEqual({ login: 'none', canLogout: false, user: 'ann', canWrite: true })
+    expect(await who(trusted, ann)).toEqual({
+      login: 'none',
+      canLogout: false,
+      user: 'ann',
+      canWrite: true,
+      canDeregister: false,
+    })
     expect(await who(trusted, { ...ann, 'x-forwarded-groups': 'devops' })).toMatchObject({ user: 'ann', canWrite: false })
-    expect(await who(trusted, {})).toEqual({ login: 'none', canLogout: false, canWrite: false })
+    expect(await who(trusted, {})).toEqual({ login: 'none', canLogout: false, canWrite: false, canDeregister: false })
     const other = await start({ write: true, authenticate: { ...header, trust: ['10.0.0.0/8', '2001:db8::/32'] } })
-    expect(await who(other, ann)).toEqual({ login: 'none', canLogout: false, canWrite: false })
+    expect(await who(other, ann)).toEqual({ login: 'none', canLogout: false, canWrite: false, canDeregister: false })
     expect((await send(other, '/api/model', { headers: ann })).status).toBe(401)
   })
 

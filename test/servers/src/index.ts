@@ -1,6 +1,5 @@
 export { prepareServers } from './build.ts'
 export { type Certificate, type CertificateSet, createCertificates } from './certificates.ts'
-export { type Chromium, obtainChromium } from './chromium.ts'
 export { type Cluster, type ClusterMember, startConsulCluster, startEtcdCluster, startZooKeeperCluster } from './cluster.ts'
 export { type ConstantLoad, startConstantLoad } from './constant-load.ts'
 export { type ConsulOptions, type ConsulServer, startConsul } from './consul.ts'
@@ -32,6 +31,7 @@ export {
   startPrometheus,
 } from './prometheus.ts'
 export { runPromtool } from './promtool.ts'
+export { getReaper, type Reaper } from './reaper.ts'
 export { recipes, type ServerName } from './recipes.ts'
 export { type RedisOptions, type RedisServer, startRedis } from './redis.ts'
 export { createRotation, type Rotation } from './rotation.ts'

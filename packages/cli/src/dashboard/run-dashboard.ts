@@ -29,6 +29,7 @@ export async function runDashboard(context: CommandContext, writing: WriteContex
     fleet: await openFleet(context, writing),
     write: writing !== undefined,
     port: readPort(context.option('port')),
+    ...(writing && { registry: await writing.openRegistry() }),
     configs: await openConfigs(context, writing),
     onCode: (code, url) =>
       tell({

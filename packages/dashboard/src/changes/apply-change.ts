@@ -1,3 +1,4 @@
+import { type Registry, SdError } from '@sd/core'
 import type { ConfigReader } from '../configs/config-reader.ts'
 import type { DashboardFleet } from '../fleet-interface.ts'
 import type { ChangeRequest } from '../protocol.ts'
@@ -12,6 +13,8 @@ export interface ChangeOutcome {
 export interface ChangeTargets {
   readonly fleet: DashboardFleet
   readonly configs: ConfigReader
+  /** Absent if no instance may be removed. */
+  readonly registry: Pick<Registry, 'deregister'> | undefined
 }
 
 /** The thing that a change is about, for the audit. */
@@ -21,6 +24,7 @@ export function targetOf(change: ChangeRequest): string {
     return `${change.processId} ${change.service}${change.instanceId === undefined ? '' : `/${change.instanceId}`}`
   if (change.action === 'alerts.silence') return `${change.processId} ${change.rule}`
   if (change.action === 'alerts.unsilence') return `${change.processId} ${change.id}`
+  if (change.action === 'deregister') return `${change.service}/${change.instanceId}`
   return change.processId
 }
 
@@ -28,11 +32,16 @@ export function targetOf(change: ChangeRequest): string {
 export async function applyChange(
   change: ChangeRequest,
   author: string,
-  { fleet, configs }: ChangeTargets,
+  { fleet, configs, registry }: ChangeTargets,
   signal: AbortSignal,
 ): Promise<ChangeOutcome> {
   const { reason } = change
   if ('key' in change) return applyToConfig(change, author, configs, signal)
+  if (change.action === 'deregister') {
+    if (!registry) throw new SdError('SD_UNSUPPORTED', 'The dashboard was given no registry to remove instances from')
+    await registry.deregister(change.service, change.instanceId, { signal })
+    return { before: 'registered', after: 'removed' }
+  }
   const send = async (path: string, body: object): Promise<ChangeOutcome> => ({
     after: await fleet.change(change.processId, path, { ...body, reason: `${reason} (${author})` }),
   })

@@ -46,6 +46,7 @@ const fields: Readonly<Record<ChangeAction, Readonly<Record<string, Reader>>>> =
     state: (value, field) => checkOneOf(field, value, ['open', 'closed', 'isolated']),
   },
   draining: { processId: name, draining: (value, field) => checkBoolean(field, value) },
+  deregister: { service: name, instanceId: name },
 }
 
 /** Checks the body of a change. @throws SdError `SD_INVALID` that names the field */

@@ -5,7 +5,7 @@ import type { ConfigSource, OperationOptions } from '@sd/core'
 
 /** The part of a `ConfigHistory` of `@sd/config-history` that the dashboard uses. */
 export interface DashboardHistory {
-  /** All versions, newest first. @throws SdError */
+  /** All versions, newest first. Without `sync` it only reads. @throws SdError */
   list(options?: OperationOptions & { readonly sync?: boolean }): Promise<readonly DashboardVersion[]>
   /** The values that differ; secrets are masked. @throws SdError `SD_NOT_FOUND`, `SD_MALFORMED` */
   diff(before: number, after: number, options?: OperationOptions): Promise<readonly DashboardDifference[]>
@@ -43,6 +43,8 @@ export interface DashboardVersion {
   readonly comment?: string | undefined
   /** The version that a rollback restored. */
   readonly of?: number | undefined
+  /** Its text; `null` if it removed the entry. */
+  readonly content?: string | null | undefined
 }
 
 /** A value that differs. */

@@ -1,5 +1,5 @@
 import { type ConfigEntry, SdError, toWireError, withTimeout } from '@sd/core'
-import type { ConfigAnswer, ConfigDiffAnswer, ConfigEntryAnswer, ConfigListAnswer, ConfigVersionAnswer } from '../protocol.ts'
+import type { ConfigAnswer, ConfigDiffAnswer, ConfigEntryAnswer, ConfigListAnswer } from '../protocol.ts'
 import type {
   DashboardCanary,
   DashboardConfigs,
@@ -86,7 +86,7 @@ export function createConfigReader(configs: readonly DashboardConfigs[]): Config
       const canary = Object.hasOwn(one.canaries ?? {}, key) ? one.canaries?.[key] : undefined
       const [versions, chain, current] = await limit(`reading the history of ${key}`, signal, (limited) =>
         Promise.all([
-          history?.list({ signal: limited }) ?? [],
+          history?.list({ signal: limited, sync: false }) ?? [],
           history?.verify({ signal: limited }),
           canary?.current({ signal: limited }),
         ]),
@@ -94,7 +94,7 @@ export function createConfigReader(configs: readonly DashboardConfigs[]): Config
       return {
         ...describe(one, entry ?? { key }),
         ...showContent(entry),
-        versions: showVersions(versions),
+        ...showVersions(versions, entry),
         ...(chain && {
           chain: { isValid: chain.isValid, ...(chain.problem !== undefined && { problem: describeProblem(chain.problem) }) },
         }),
@@ -152,18 +152,27 @@ function showContent(entry: ConfigEntry | undefined): Pick<ConfigAnswer, 'values
   }
 }
 
-function showVersions(versions: readonly DashboardVersion[]): readonly ConfigVersionAnswer[] {
-  const live = versions.find(({ state }) => state === 'written')?.version
-  return versions.slice(0, maxVersions).map(({ version, timeMs, change, state, author, comment, of }) => ({
-    version,
-    at: timeMs,
-    change,
-    state,
-    isLive: version === live,
-    ...(author !== undefined && { author }),
-    ...(comment !== undefined && { comment }),
-    ...(of !== undefined && { of }),
-  }))
+/** The versions, compared with the entry: reading records nothing, so a write past the history has no version yet. */
+function showVersions(
+  versions: readonly DashboardVersion[],
+  entry: ConfigEntry | undefined,
+): Pick<ConfigAnswer, 'versions' | 'isUnrecorded'> {
+  const newest = versions.find(({ state }) => state === 'written')
+  const content = entry?.content ?? null
+  const isUnrecorded = newest !== undefined && newest.content !== undefined && newest.content !== content
+  return {
+    isUnrecorded,
+    versions: versions.slice(0, maxVersions).map(({ version, timeMs, change, state, author, comment, of }) => ({
+      version,
+      at: timeMs,
+      change,
+      state,
+      isLive: version === newest?.version && !isUnrecorded,
+      ...(author !== undefined && { author }),
+      ...(comment !== undefined && { comment }),
+      ...(of !== undefined && { of }),
+    })),
+  }
 }
 
 function describeProblem({ line, reason }: NonNullable<DashboardVerification['problem']>): string {

@@ -25,7 +25,7 @@ export interface Logins {
 
 /** @param audit receives logins, refused ones too @param now Unix milliseconds */
 export function createLogins(
-  { authentication, write, logsLink, traceLink }: ResolvedDashboardOptions,
+  { authentication, write, registry, logsLink, traceLink }: ResolvedDashboardOptions,
   audit: (entry: Omit<DashboardAuditEntry, 'at' | 'from'>, request: IncomingMessage) => void,
   now: () => number,
 ): Logins {
@@ -64,10 +64,12 @@ export function createLogins(
     isOpen: (request) => sessions.read(request) !== undefined,
     async describe(request, response) {
       const principal = await identify(request)
+      const canWrite = write && principal?.canWrite === true
       const answer: SessionAnswer = {
         login,
         canLogout: enter !== undefined,
-        canWrite: write && principal?.canWrite === true,
+        canWrite,
+        canDeregister: canWrite && registry !== undefined,
         ...(principal && { user: principal.name, logsLink, traceLink }),
       }
       sendJson(response, answer)

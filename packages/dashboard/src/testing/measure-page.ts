@@ -1,17 +1,17 @@
-import { obtainChromium } from './obtain-chromium.ts'
-import { openPage, startBrowser } from './open-browser.ts'
-import { buildPage, startConsole } from './start-console.ts'
+import { buildPage, openPage, startBrowser } from '@sd/test-browser'
+import { obtainChromium } from '@sd/test-servers/chromium'
+import { startConsole } from './start-console.ts'
 
 // Measures the page with 500 processes and 300 services: node src/testing/measure-page.ts, in packages/dashboard. Nothing depends on the
 // figures, because they depend on the machine.
 
-const executable = obtainChromium()
-if (executable === undefined) throw new Error('There is no Chromium')
+const chromium = await obtainChromium()
+if (!chromium) throw new Error('There is no Chromium')
 const updates = 100
 
 await using built = await buildPage()
 await using console = await startConsole({ page: built.folder, script: { moreServices: 296, moreProcesses: 491 } })
-const browser = await startBrowser(executable)
+const browser = await startBrowser(chromium)
 const { page, go } = await openPage(browser, console)
 const session = await page.context().newCDPSession(page)
 await session.send('Performance.enable')

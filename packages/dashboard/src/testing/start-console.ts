@@ -1,12 +1,6 @@
-import { execFile } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { pathToFileURL } from 'node:url'
-import { promisify } from 'node:util'
 import { createCanaryRelease, createMemoryConfigSource, type MemoryConfigSource } from '@sd/config'
 import { type ConfigHistory, createConfigHistory, createMemoryStore } from '@sd/config-history'
 import type { DashboardAuditEntry } from '../changes/audit.ts'
@@ -18,18 +12,6 @@ import { createScriptedFleet, type ScriptedFleet, type ScriptedFleetOptions } fr
 /** The token of the console of tests. */
 export const TOKEN: string = 'a-token-of-24-characters'
 
-/** A built page, in a folder of its own: tests use the sources as they are, not an earlier build. */
-export interface BuiltPage extends AsyncDisposable {
-  readonly folder: URL
-}
-
-/** Builds the page. */
-export async function buildPage(): Promise<BuiltPage> {
-  const folder = await mkdtemp(join(tmpdir(), 'sd-page-'))
-  await promisify(execFile)(process.execPath, ['web/build.mjs', folder])
-  return { folder: pathToFileURL(`${folder}/`), [Symbol.asyncDispose]: () => rm(folder, { recursive: true }) }
-}
-
 /** A dashboard of a scripted fleet, on loopback. */
 export interface TestConsole extends AsyncDisposable {
   readonly fleet: ScriptedFleet
@@ -39,6 +21,7 @@ export interface TestConsole extends AsyncDisposable {
   readonly port: number
   /** Address of the page. */
   readonly url: string
+  readonly token: string
   /** Stops listening, as a server that is unreachable. */
   stop(): Promise<void>
   /** Listens again on the same port. */
@@ -47,7 +30,6 @@ export interface TestConsole extends AsyncDisposable {
 
 /** Options of {@link startConsole}. */
 export interface TestConsoleOptions extends Partial<DashboardOptions> {
-  readonly page?: URL
   readonly now?: () => number
   readonly script?: ScriptedFleetOptions
   /** Called before the dashboard. @returns `true` if it answered */
@@ -56,7 +38,7 @@ export interface TestConsoleOptions extends Partial<DashboardOptions> {
 
 /** Starts a dashboard. The token is {@link TOKEN}, and the entry `orders.yaml` has four versions and a canary release. */
 export async function startConsole(options: TestConsoleOptions = {}): Promise<TestConsole> {
-  const { page, now, script, before, ...rest } = options
+  const { now, script, before, ...rest } = options
   const scripted = createScriptedFleet(script)
   const { source, history, canary } = await createConfig()
   const audit: DashboardAuditEntry[] = []
@@ -70,7 +52,7 @@ export async function startConsole(options: TestConsoleOptions = {}): Promise<Te
       },
       resolveAuthentication(rest.authenticate ?? { kind: 'token', token: TOKEN }),
     ),
-    { ...(page && { page }), ...(now && { now }) },
+    now,
   )
   const server = createServer((request, response) => {
     if (before?.(request, response)) return
@@ -94,6 +76,7 @@ export async function startConsole(options: TestConsoleOptions = {}): Promise<Te
     audit,
     port,
     url: `http://127.0.0.1:${port}${rest.basePath ?? ''}/`,
+    token: TOKEN,
     stop,
     start: () => start(port),
     async [Symbol.asyncDispose]() {

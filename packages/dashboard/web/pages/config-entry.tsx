@@ -26,12 +26,19 @@ export function ConfigEntry({
   const [undo, setUndo] = useState<ConfigVersionAnswer>()
   const { answer } = entry
   const live = answer?.versions.find(({ isLive }) => isLive)
+  const newest = live ?? answer?.versions[0]
   return (
     <>
       <Title aside={<a href={to('configuration')}>All entries</a>}>
         <Text of={name} longest={120} />
       </Title>
       {entry.problem && <p class="banner critical">{entry.problem}</p>}
+      {answer?.isUnrecorded && (
+        <p class="banner warning">
+          The content in effect was written past the history, so its author is not known here. The next change records it as a
+          version.
+        </p>
+      )}
       {answer && (
         <>
           <p class="summary">
@@ -72,11 +79,11 @@ export function ConfigEntry({
         </>
       )}
       <Origins model={model} />
-      {undo && live && (
+      {undo && newest && (
         <UndoDialog
           source={source}
           name={name}
-          live={live}
+          live={newest}
           wanted={undo}
           onClose={() => setUndo(undefined)}
           onDone={entry.reload}
@@ -254,8 +261,9 @@ function UndoDialog({
       onDone={onDone}
     >
       <p>
-        The content of version {wanted.version} is written again, byte for byte, as a new version. Version {shown.version} of{' '}
-        <Text of={shown.author ?? 'unknown'} longest={60} />, <Clock at={shown.at} />, is in effect now.
+        The content of version {wanted.version} is written again, byte for byte, as a new version. The newest version is{' '}
+        {shown.version} of <Text of={shown.author ?? 'unknown'} longest={60} />, <Clock at={shown.at} />
+        {shown.isLive ? ', which is in effect now.' : '. Another content is in effect, which was written past the history.'}
       </p>
       {live.version !== shown.version && (
         <p class="banner warning">Version {live.version} was written since. Cancel, and compare with it.</p>

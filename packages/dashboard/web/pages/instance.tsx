@@ -8,6 +8,7 @@ import { changesOf, explainReach, median, problemsOf, processOf } from '../data/
 import { session } from '../data/state.ts'
 import { Age, Empty, Facts, Health, OutsideLink, Section, Status, Text, Title } from '../parts/basics.tsx'
 import { Bar } from '../parts/charts.tsx'
+import { DeregisterButton, DrainButtons } from '../parts/instance-changes.tsx'
 import { Problems, Story } from '../parts/problems.tsx'
 import { useResource } from '../parts/resource.ts'
 import { Table } from '../parts/table.tsx'
@@ -42,6 +43,8 @@ export function Instance({
           <OutsideLink template={traceLink} values={values}>
             Traces
           </OutsideLink>
+          {process && <DrainButtons process={process} health={instance?.health} />}
+          {instance && <DeregisterButton service={name} instanceId={instanceId} process={process} />}
         </>
       }
     >
@@ -98,7 +101,7 @@ export function Instance({
         <h3>Attempts at it in the last five minutes</h3>
         <TrafficCharts service={name} instanceId={instanceId} />
       </Section>
-      {process && <FromProcess process={process} />}
+      {process?.state === 'answers' && <FromProcess process={process} />}
       <Section title="Metadata">
         <Table
           name="Metadata"

@@ -7,7 +7,7 @@ import { changesOf, problemsOf, processOf } from '../data/select.ts'
 import { session } from '../data/state.ts'
 import { type ReportOf, reportsOf } from '../data/states.ts'
 import { Age, Clock, Empty, Facts, type Level, OutsideLink, Section, Status, Text, Title } from '../parts/basics.tsx'
-import { ChangeButton } from '../parts/dialog.tsx'
+import { DeregisterButton, DrainButtons } from '../parts/instance-changes.tsx'
 import { Problems, Story } from '../parts/problems.tsx'
 import { useResource } from '../parts/resource.ts'
 import { type Column, Table } from '../parts/table.tsx'
@@ -48,9 +48,11 @@ export function ProcessPage({ model, processId }: { readonly model: FleetModel; 
           <Problems problems={problems} empty="" />
         </Section>
       )}
-      <Section title="The last five minutes">
-        <ProcessCharts processId={processId} />
-      </Section>
+      {process.state === 'answers' && (
+        <Section title="The last five minutes">
+          <ProcessCharts processId={processId} />
+        </Section>
+      )}
       <States process={process} />
       {process.state === 'answers' && <Slow processId={processId} />}
       <Section title="When did it begin?">
@@ -62,8 +64,8 @@ export function ProcessPage({ model, processId }: { readonly model: FleetModel; 
 }
 
 function Links({ process }: { readonly process: FleetProcess }): JSX.Element {
-  const { processId, name, services, controls, gateways } = process
-  const { logsLink, canWrite } = session.value ?? {}
+  const { processId, name, services, gateways } = process
+  const { logsLink } = session.value ?? {}
   const [first] = services
   return (
     <>
@@ -74,11 +76,10 @@ function Links({ process }: { readonly process: FleetProcess }): JSX.Element {
       >
         Logs
       </OutsideLink>
-      {canWrite && controls.includes('draining') && (
-        <ChangeButton label="Drain" title={`Drain ${name}`} draft={{ action: 'draining', processId, draining: true }}>
-          <p>Its instances are registered as draining: callers stop to send new calls. Calls in progress end.</p>
-        </ChangeButton>
-      )}
+      <DrainButtons process={process} />
+      {services.map(({ service, instanceId }) => (
+        <DeregisterButton key={`${service} ${instanceId}`} service={service} instanceId={instanceId} process={process} />
+      ))}
     </>
   )
 }

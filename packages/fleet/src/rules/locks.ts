@@ -1,4 +1,4 @@
-import type { FleetProcess } from '../model.ts'
+import type { FleetProcess, Ref } from '../model.ts'
 import type { Finding, Rule } from './rule.ts'
 import { groupBy, processes, short } from './words.ts'
 
@@ -27,7 +27,7 @@ function describeTwice(name: string, holders: readonly Holder[]): Finding {
   return {
     key: name,
     severity: 'critical',
-    about: { processId: holders[0]?.process.processId },
+    about: aboutOf(holders[0]?.process),
     text: `The lock ${short(name)} is held by ${processes(holders.map(({ process }) => process))} at the same time`,
     evidence: holders.slice(0, 5).map(({ process, lock }) => `${short(process.name)}: fencing token ${short(lock.token)}`),
     next: 'One of them has not noticed yet that it lost the lock. Work that checks the fencing token is safe: the highest one is valid.',
@@ -40,13 +40,19 @@ function describeSilent(name: string, silent: readonly FleetProcess[], next: Fle
   return {
     key: name,
     severity: next ? 'info' : 'warning',
-    about: { processId: holder.processId },
+    about: aboutOf(holder),
     text: `${short(holder.name)}, which held the lock ${short(name)}, does not answer`,
     evidence: [next ? `${short(next.name)} holds it now` : 'No other process is known to hold it'],
     next: next
-      ? `Restart ${short(holder.name)} if it does not come back. Its work for the lock must check the fencing token.`
-      : 'The lock becomes free when its lease ends. If the process is paused rather than stopped, restart it.',
+      ? `Deregister ${short(holder.name)}, so that callers leave it, and restart it. Its work for the lock must check the fencing token.`
+      : 'The lock becomes free when its lease ends. If the process is paused rather than stopped, deregister and restart it.',
     since: holder.since,
     afterMs: 5_000,
   }
+}
+
+/** The process, and its instance: there callers see it. */
+function aboutOf(process: FleetProcess | undefined): Ref {
+  const [first] = process?.services ?? []
+  return { processId: process?.processId, service: first?.service, instanceId: first?.instanceId }
 }

@@ -138,6 +138,29 @@ test('breaker: callers of one instance together; an isolated one is information'
   ])
 })
 
+test('breaker: a change of the configuration shortly before is named', () => {
+  const state = { kind: 'breaker', breaker: 'b', service: 'stock', state: 'open', since: NOW - 5_000 } as const
+  const configAt = (config: string, version: number, updatedAt: number) => ({
+    config,
+    version,
+    updatedAt,
+    digest: 'x',
+    sources: [],
+  })
+  const configs = [
+    configAt('orders.yaml', 2, NOW - 8_000),
+    configAt('first version', 1, NOW - 8_000),
+    configAt('too old', 2, NOW - 400_000),
+    configAt('later', 2, NOW - 1_000),
+  ]
+  const [found] = run(breaker, factsOf({ processes: [processOf('orders-0', { states: [state], configs })] }))
+  expect(found?.evidence).toEqual([
+    'orders-0: breaker b, no reason given',
+    'orders-0: configuration orders.yaml changed 3 s before',
+  ])
+  expect(found?.next).toContain('Look at the last change of orders.yaml: an earlier version can be restored.')
+})
+
 test('panic', () => {
   const processes = [
     processOf('shop-0', { states: [clusterOf('stock', 1, { isPanic: true, out: 2, ejected: 1 }), clusterOf('orders', 1)] }),

@@ -1,7 +1,19 @@
-import { readFile } from 'node:fs/promises'
-import { createRequire } from 'node:module'
+import type { Chromium } from '@sd/test-servers/chromium'
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
-import { type TestConsole, TOKEN } from './start-console.ts'
+
+declare global {
+  // Names that the types of playwright-core use. The library of browsers would bring thousands more, and conflict with Node's types.
+  interface Node {}
+  interface HTMLElement {}
+  interface SVGElement {}
+  interface HTMLElementTagNameMap {}
+}
+
+/** Where a dashboard is, and the token of its login. */
+export interface PageAddress {
+  readonly url: string
+  readonly token: string
+}
 
 /** A page of the dashboard, with everything that it did wrong. */
 export interface OpenPage {
@@ -15,19 +27,27 @@ export interface OpenPage {
 }
 
 /** Starts Chromium. As root it needs `--no-sandbox`. */
-export function startBrowser(executablePath: string): Promise<Browser> {
-  return chromium.launch({ executablePath, args: ['--no-sandbox', '--host-resolver-rules=MAP evil.example 127.0.0.1'] })
+export function startBrowser({ executablePath, env }: Chromium): Promise<Browser> {
+  return chromium.launch({
+    executablePath,
+    env: { ...process.env, ...env },
+    args: ['--no-sandbox', '--host-resolver-rules=MAP evil.example 127.0.0.1'],
+  })
 }
 
-/** Opens the dashboard and logs in. */
-export async function openPage(browser: Browser, console: TestConsole, options: BrowserContextOptions = {}): Promise<OpenPage> {
+/** Opens a dashboard and logs in: it then shows the overview. */
+export async function openPage(
+  browser: Browser,
+  { url, token }: PageAddress,
+  options: BrowserContextOptions = {},
+): Promise<OpenPage> {
   const context = await browser.newContext({ viewport: { width: 1_280, height: 800 }, reducedMotion: 'reduce', ...options })
   const page = await context.newPage()
   // Below the limit of a test, so that a failure names what was waited for.
   page.setDefaultTimeout(20_000)
   const faults: string[] = []
   const answers: string[] = []
-  const origin = new URL(console.url).origin
+  const { origin } = new URL(url)
   page.on('console', (message) => {
     if (message.type() === 'error') faults.push(`console: ${message.text()}`)
   })
@@ -42,8 +62,8 @@ export async function openPage(browser: Browser, console: TestConsole, options: 
         () => undefined,
       )
   })
-  await page.goto(console.url)
-  await page.getByLabel('Token').fill(TOKEN)
+  await page.goto(url)
+  await page.getByLabel('Token').fill(token)
   await page.getByRole('button', { name: 'Log in' }).click()
   await page.getByRole('heading', { name: 'Overview', level: 1 }).waitFor()
   return {
@@ -51,35 +71,11 @@ export async function openPage(browser: Browser, console: TestConsole, options: 
     faults,
     answers,
     async go(path) {
-      await page.evaluate((hash) => {
-        location.hash = hash
-      }, `#/${path}`)
+      // As texts: the types of browsers are not known here.
+      const hash = JSON.stringify(`#/${path}`)
+      await page.evaluate(`location.hash = ${hash}`)
       await page.locator('main h1').waitFor()
-      await page.waitForFunction((hash) => location.hash === hash, `#/${path}`)
+      await page.waitForFunction(`location.hash === ${hash}`)
     },
   }
-}
-
-const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
-
-/** Violations of the rules of axe, one line each. It is evaluated, not loaded, so that the policy of the page stays as it is. */
-export async function findViolations(page: Page): Promise<readonly string[]> {
-  await page.evaluate(axe)
-  return page.evaluate(async () => {
-    const { axe: loaded } = globalThis as unknown as {
-      readonly axe: {
-        run(): Promise<{
-          readonly violations: readonly { readonly id: string; readonly nodes: readonly { readonly html: string }[] }[]
-        }>
-      }
-    }
-    const { violations } = await loaded.run()
-    return violations.map(
-      ({ id, nodes }) =>
-        `${id}: ${nodes
-          .map(({ html }) => html.slice(0, 160))
-          .slice(0, 3)
-          .join(' | ')}`,
-    )
-  })
 }
