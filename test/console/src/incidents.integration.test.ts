@@ -44,20 +44,25 @@ describe.runIf(etcd)('incidents', () => {
       await page?.[Symbol.asyncDispose]()
     })
 
-    test.each(incidents)('$name: found and undone with clicks', { timeout }, async ({ begin, byClicks, isUndone, end }) => {
-      await using dashboard = await openDashboard(fleet, { page: page.folder, write: true })
-      // Open before the incident: only a reader that was there knows what a paused process did.
-      await using window = await dashboard.open(browser)
-      const scene = await begin(fleet)
-      onTestFinished(() => end(fleet, scene), timeout)
-      await byClicks({ fleet, window, scene })
-      await isUndone(fleet, scene)
-      expect(window.clicks.length, window.clicks.join('\n')).toBeLessThanOrEqual(most)
-      expect(window.faults).toEqual([])
-    })
-
     test('without write, no page and no command changes configuration, histories or locks', { timeout }, async () => {
       await checkReadOnly(fleet, browser, page.folder)
     })
+
+    // The last one first: after the breaker's incident instances are ejected for 30 s, and get no attempts to compare.
+    test.each([...incidents.slice(-1), ...incidents.slice(0, -1)])(
+      '$name: found and undone with clicks',
+      { timeout },
+      async ({ begin, byClicks, isUndone, end }) => {
+        await using dashboard = await openDashboard(fleet, { page: page.folder, write: true })
+        // Open before the incident: only a reader that was there knows what a paused process did.
+        await using window = await dashboard.open(browser)
+        const scene = await begin(fleet)
+        onTestFinished(() => end(fleet, scene), timeout)
+        await byClicks({ fleet, window, scene })
+        await isUndone(fleet, scene)
+        expect(window.clicks.length, window.clicks.join('\n')).toBeLessThanOrEqual(most)
+        expect(window.faults).toEqual([])
+      },
+    )
   })
 })

@@ -47,7 +47,10 @@ const slowInstance: Incident = {
     expect(out).toMatch(/orders-2 .*gets nothing from .*draining/)
   },
   async byClicks({ window: { page, click, confirm } }) {
-    await click(page.locator('.problems').getByRole('link', { name: /^orders-2 of orders is .* the time is its own$/ }))
+    const problem = page.locator('.problems').getByRole('link', { name: /^orders-2 of orders is .* the time is its own$/ })
+    // In the first minute of a process, its calls before the incident are part of the mean.
+    await problem.waitFor({ timeout: fleetLimitMs })
+    await click(problem)
     await page.getByRole('heading', { name: 'orders-2', level: 1 }).waitFor()
     await page.getByText('its own calls are not slower, so the time is its own').first().waitFor()
     await click(page.getByRole('button', { name: 'Drain', exact: true }))
