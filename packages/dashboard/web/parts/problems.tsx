@@ -92,7 +92,7 @@ export function Story({
   if (moments.length === 0) return <Empty>Nothing changed in the last five minutes.</Empty>
   return (
     <ol class="story">
-      {moments.slice(0, most).map(({ key, at, severity, text, by, href, kind }) => (
+      {select(moments, most).map(({ key, at, severity, text, by, href, kind }) => (
         <li key={key} class={kind === 'problem' ? 'begins' : ''}>
           <Clock at={at} />
           <span>
@@ -111,4 +111,11 @@ export function Story({
       ))}
     </ol>
   )
+}
+
+/** The latest moments. Breakers that open and close again and again must not displace the change that began it. */
+function select(moments: readonly Moment[], most: number): readonly Moment[] {
+  const others = moments.filter(({ kind }) => kind !== 'breaker').slice(0, most)
+  const breakers = moments.filter(({ kind }) => kind === 'breaker').slice(0, most - others.length)
+  return [...others, ...breakers].sort((a, b) => b.at - a.at)
 }
