@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Lock, LockHandle, Registration, Registry, ServiceSnapshot } from '@sd/core'
 import type { Cluster, ClusterMember } from '@sd/test-servers'
 import { bindCases, type CaseBody, type ContractCase, eventually, probeWatch } from '@sd/testing'
-import { faultSpec } from './fault-context.ts'
+import { faultSpec, startTimeoutMs } from './fault-context.ts'
 import { isLongRun } from './fault-scene.ts'
 
 /** Minimum absence of a leader, in milliseconds: longer than any lease of these tests. */
@@ -69,7 +69,7 @@ export function clusterFaults(harness: ClusterHarness): readonly ContractCase[] 
     const traffic = new AbortController()
     try {
       const specs = Array.from({ length: stableCount }, (_, index) => ({ ...faultSpec(index + 1), ttlMs: harness.ttlMs }))
-      const registrations = await Promise.all(specs.map((spec) => registrar.register(spec)))
+      const registrations = await Promise.all(specs.map((spec) => registrar.register(spec, { timeoutMs: startTimeoutMs })))
       const stable = registrations.map(({ instance }) => instance.id)
       const wrong: string[] = []
       const probe = probeWatch((options) => watcher.watch('orders', options), 60_000)

@@ -43,6 +43,9 @@ export interface FaultContext<Subject extends RegistrySubject = FaultHarness> ex
 /** Number of steps that the probe keeps, so that a soak test does not mistake its own memory for a leak. */
 const keptSteps = 100
 
+/** How long the registrations before a fault may take on a busy machine, in milliseconds. */
+export const startTimeoutMs = 20_000
+
 /** The instances of every case. Addresses are not loopback, because Kubernetes does not accept it. */
 export function faultSpec(index: number, port: number = 8_000 + index): InstanceSpec {
   return { service: 'orders', id: `orders-${index}`, address: `10.0.0.${index}`, port }
@@ -61,7 +64,9 @@ export async function createFaultContext<Subject extends RegistrySubject>(
   const { target, link, open, record } = scene
   const [registrar, watcher, observer] = [open(link.port), open(link.port), open(target.port)]
   const registrations = await Promise.all(
-    [1, 2, 3].map((index) => registrar.register({ ...faultSpec(index, ports?.[index - 1]), ttlMs: harness.ttlMs })),
+    [1, 2, 3].map((index) =>
+      registrar.register({ ...faultSpec(index, ports?.[index - 1]), ttlMs: harness.ttlMs }, { timeoutMs: startTimeoutMs }),
+    ),
   )
   const limitMs = 2 * (harness.recoveryMs ?? 5_000)
   const probe = probeWatch((options) => watcher.watch('orders', options), limitMs + harness.ttlMs * 4, keptSteps)

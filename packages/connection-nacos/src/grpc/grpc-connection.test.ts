@@ -100,7 +100,7 @@ describe('a gRPC connection', () => {
   test('goes to another server if one does not respond or refuses connections', async () => {
     const [server, silent] = [await startServer(), await startSilent()]
     for (let round = 0; round < 4; round++) {
-      const grpc = connect([silent, { port: 1 }, server], { operationTimeoutMs: 1_500 })
+      const grpc = connect([silent, { port: 1 }, server], { operationTimeoutMs: 4_500 })
       expect((await grpc.session(signal)).server.port).toBe(server.grpcPort)
     }
   })
