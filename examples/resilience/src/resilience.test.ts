@@ -8,7 +8,8 @@ const run = promisify(execFile)
 const main = fileURLToPath(new URL('./main.ts', import.meta.url))
 
 describe.each(['opossum', 'cockatiel'])('with %s', (breaker) => {
-  test('a run exits and keeps all its promises', { timeout: 150_000 }, async () => {
+  // Once more if it fails: effects on latencies can be hidden while the machine stands still.
+  test('a run exits and keeps all its promises', { timeout: 150_000, retry: 1 }, async () => {
     const { stdout } = await run(process.execPath, [main, '--breaker', breaker, '--seconds', '15']).catch(
       (failed: { stdout: string; stderr: string }) => failed,
     )
@@ -25,7 +26,7 @@ describe.each(['opossum', 'cockatiel'])('with %s', (breaker) => {
     ]) {
       expect(stdout).toMatch(line)
     }
-    expect(stdout).not.toContain('NOT SEEN')
+    expect(stdout.match(/NOT SEEN.*/g)).toBeNull()
     const [, kept, promised] = /(\d+) of (\d+) promises seen\n$/.exec(stdout) ?? []
     expect(kept).toBeDefined()
     expect(kept).toBe(promised)
