@@ -14,6 +14,9 @@ import type { CliOptions } from './cli-options.ts'
 import { createTokenReader } from './contexts/admin-token.ts'
 import { chooseContext, chooseTarget, chooseUrl, type TargetChoice } from './contexts/target.ts'
 
+/** Time limit of one question to a process, in milliseconds: a command asks once, so it can wait longer than a page. */
+const requestTimeoutMs = 3_000
+
 /** Part of a fleet that changes nothing. */
 export type FleetReader = Pick<Fleet, 'model' | 'refresh' | 'watch' | 'explain' | 'history' | 'ask'>
 
@@ -130,6 +133,7 @@ export function createBackends(options: CliOptions, choice: TargetChoice): Backe
           token: createTokenReader(program, env),
           intervalMs,
           allowedNetworks: [...DEFAULT_NETWORKS, ...networks],
+          requestTimeoutMs,
           // The model has them.
           onError: () => undefined,
         })
