@@ -178,7 +178,7 @@ describe('4. the Host header', () => {
     },
   )
 
-  test.each(['only.example:2', 'localhost.evil.example', '10.0.0.1'])('%j is refused', async (host) => {
+  test.each(['only.example:2', 'localhost.evil.example', '127.evil.example', '10.0.0.1'])('%j is refused', async (host) => {
     await using server = await serveAdmin({ port: 0, hosts: ['only.example:1'] })
     expect((await ask(`${server.origin}/sd/v1`, { headers: { host } })).status).toBe(421)
   })

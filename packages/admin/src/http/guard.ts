@@ -102,6 +102,8 @@ function checkHost({ headers, socket }: IncomingMessage, hosts: ReadonlySet<stri
 
 /** Whether a host is this machine itself: a name or an IP address, in any spelling. */
 export function isLoopback(host: string): boolean {
-  const address = readIpAddress(host) ?? host
-  return address === 'localhost' || address === '::1' || address.startsWith('127.')
+  if (host === 'localhost') return true
+  // Of addresses only: `127.example.com` is a name that anyone can own.
+  const address = readIpAddress(host)
+  return address === '::1' || address?.startsWith('127.') === true
 }
