@@ -7,6 +7,7 @@ import { dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { openConfigHistory } from '@sd/config-center'
+import { untilAborted } from '@sd/core'
 import { serveDashboard } from '@sd/dashboard'
 import { createFleet } from '@sd/fleet'
 import { createStaticRegistry } from '@sd/registry-static'
@@ -94,17 +95,6 @@ async function goWrong({ processes, stepMs, signal, write, pushed }: Faults): Pr
     await act()
     write(`  ${text}\n`)
   }
-}
-
-function untilAborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve()
-  return new Promise((resolve) => {
-    const hold = setInterval(() => undefined, 60_000)
-    signal.addEventListener('abort', () => {
-      clearInterval(hold)
-      resolve()
-    })
-  })
 }
 
 /** Bundles the page, unless a build has done so. In a published package it is there. */

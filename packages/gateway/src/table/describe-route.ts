@@ -20,10 +20,10 @@ function describeField(field: FieldMatch): string {
 }
 
 /** What a route does, in one line, such as `orders 90 %, orders-next 10 %`. */
-export function describeAction({ forward, redirect, respond }: RouteSpec): string {
-  if (redirect) return 'redirects'
-  if (respond) return `responds ${respond.status}`
-  const targets = targetsOf({ forward })
+export function describeAction(route: RouteSpec): string {
+  if (route.redirect) return 'redirects'
+  if (route.respond) return `responds ${route.respond.status}`
+  const targets = targetsOf(route)
   const sum = targets.reduce((total, { weight = 1 }) => total + weight, 0)
   return targets
     .map(({ service, weight = 1, instances }) => {
@@ -34,8 +34,6 @@ export function describeAction({ forward, redirect, respond }: RouteSpec): strin
 }
 
 /** The targets of a route, as a list. */
-export function targetsOf({
-  forward = [],
-}: Pick<RouteSpec, 'forward'> | { readonly forward: undefined }): readonly ForwardTarget[] {
+export function targetsOf({ forward = [] }: Pick<RouteSpec, 'forward'>): readonly ForwardTarget[] {
   return [forward].flat()
 }
